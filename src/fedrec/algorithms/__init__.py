@@ -1,0 +1,1 @@
+"""One file an algorithm; they import the contract and kernels only, never each other."""

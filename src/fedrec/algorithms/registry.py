@@ -1,0 +1,45 @@
+"""Names to algorithms: the line an author adds."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from importlib.metadata import entry_points
+
+from fedrec.contract import Algorithm, ConfigError, did_you_mean
+
+BUILT_IN = {
+    "popularity": "fedrec.algorithms.popularity:Popularity",
+    "ease": "fedrec.algorithms.ease:Ease",
+    "slist": "fedrec.algorithms.slist:Slist",
+}
+
+
+def names() -> list[str]:
+    """Return the names of all algorithms: built in, and entry points of the group ``fedrec.algorithms``."""
+    return [*BUILT_IN, *sorted(e.name for e in entry_points(group="fedrec.algorithms") if e.name not in BUILT_IN)]
+
+
+def get(name: str) -> type[Algorithm]:
+    """Return an algorithm's class by name, entry point or ``module:Class``."""
+    target = BUILT_IN.get(name)
+    if target is None:
+        target = next((e.value for e in entry_points(group="fedrec.algorithms") if e.name == name), None)
+    if target is None and ":" in name:
+        target = name
+    if target is None:
+        raise ConfigError(
+            f"no algorithm is called {name!r}.{did_you_mean(name, names())} "
+            f"Known: {', '.join(names())}; or give your own as module:Class"
+        )
+    module_name, _, class_name = target.partition(":")
+    if os.getcwd() not in sys.path:  # a third party's file beside the user needs no installation
+        sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"cannot load the algorithm {name!r}: {error}; expected an importable module:Class") from error
+    if not (isinstance(found, type) and issubclass(found, Algorithm)):
+        raise ConfigError(f"{name!r} is not an algorithm: expected a subclass of fedrec.contract.Algorithm")
+    return found

@@ -1,0 +1,135 @@
+"""What leaves a client: named arrays that may be added, with the bound each person respects.
+
+A ``Stat`` states one user's bound; ledger, bytes, ring scale and clip are derived from it, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[np.generic]]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Stat:
+    """One named statistic that is summed over users.
+
+    ``shape``: of the sum; ``linf``: largest absolute value one user may put into one entry; ``l2``: largest Euclidean
+    norm of one user's whole array (None: follows from the phase's clip); ``bits``: width of the ring on the wire, 32
+    or 64; ``counts``: True for whole numbers, which are then exact; ``symmetric``: only one half travels.
+    """
+
+    shape: tuple[int, ...]
+    linf: float
+    l2: float | None = None
+    bits: int = 32
+    counts: bool = False
+    symmetric: bool = False
+
+    @property
+    def numbers(self) -> int:
+        """Numbers on the wire: dense whatever the person did, because a sparse upload names the items touched."""
+        if self.symmetric:
+            n = self.shape[-1]
+            return prod(self.shape[:-2]) * (n * (n + 1) // 2)
+        return prod(self.shape)
+
+    @property
+    def wire_bytes(self) -> int:
+        """Bytes of one client's upload of this statistic."""
+        return self.numbers * self.bits // 8
+
+    def quantum(self, capacity: int) -> float:
+        """Return the value of one integer step, a power of two, so that ``capacity`` users cannot overflow."""
+        if self.counts:
+            return 1.0
+        exponent = np.ceil(np.log2(self.linf * max(capacity, 1))) - (self.bits - 1) + 1
+        return float(2.0**exponent)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Rounds in which the same statistics travel.
+
+    ``broadcast``: names of shared arrays sent down at the start of each round; ``clip``: L2 bound over one user's
+    whole concatenated update (None: bounded by construction); ``data_rounds`` is for progress displays.
+    """
+
+    name: str
+    rounds: int
+    stats: Mapping[str, Stat]
+    broadcast: tuple[str, ...] = ()
+    clip: float | None = None
+
+    @property
+    def up_bytes(self) -> int:
+        """Bytes one client sends in one round."""
+        return sum(s.wire_bytes for s in self.stats.values())
+
+
+@dataclass(frozen=True)
+class Part:
+    """One user's contribution to one statistic.
+
+    ``index`` holds one array of *distinct* ids per leading axis (``numpy.ix_``): the rows the user can touch. It
+    exists only inside the client; on the wire the statistic is dense or masked (Stat.numbers).
+    """
+
+    values: NDArray[np.generic]
+    index: tuple[NDArray[np.generic], ...] = ()
+
+    def dense(self, shape: tuple[int, ...]) -> FloatArray:
+        """Return the contribution as the dense array that travels."""
+        out = np.zeros(shape)
+        out[np.ix_(*self.index) if self.index else ...] = self.values
+        return out
+
+
+Update = Mapping[str, Part]
+
+
+@dataclass(frozen=True)
+class Total:
+    """The decoded sum of one round: ``stats`` by name, float64 (int64 for counts), and how many users are in it."""
+
+    stats: Mapping[str, NDArray[np.generic]]
+    users: int
+
+    def __getitem__(self, name: str) -> NDArray[np.generic]:
+        return self.stats[name]
+
+
+class UpdateSum(Protocol):
+    """Where updates go: clip -> quantise -> (noise -> mask) -> add. Implemented once, in fedrec.privacy.
+
+    Fast paths write integers into ``ring`` themselves and report what they did in ``note``; they must give the same
+    integers as ``add`` called user by user (law 2).
+    """
+
+    ring: dict[str, NDArray[np.signedinteger]]
+    quantum: dict[str, float]
+    clip: float | None
+
+    def add(self, update: Update) -> None:
+        """Clip, quantise and add one user's update."""
+
+    def note(self, users: int, clipped: int = 0) -> None:
+        """Count users whose updates a fast path has added to the ring."""
+
+
+@dataclass
+class Traffic:
+    """Bytes of one round."""
+
+    up_per_client: int = 0
+    down_per_client: int = 0
+    up: int = 0
+    down: int = 0
+    extra: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,143 @@
+"""Splits: who is trained on what, what a device knows at test time, and what is held out.
+
+Each returns a ``Split``. Validation history = the training part; test history = training + validation, which is what
+the device knows by then. History items are masked, all others are candidates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedrec.contract import DataError, Interactions
+from fedrec.contract.interactions import DAY, gather
+from fedrec.data.task import Task
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Split:
+    """A protocol applied to a data set.
+
+    ``train``: what the model for validation is trained on, one row a user of the data set (empty rows allowed);
+    ``final``: what the model for the test is trained on (``train`` itself unless the protocol refits);
+    ``counts``: users tested, validated, trained only, dropped.
+    """
+
+    name: str
+    train: Interactions
+    final: Interactions
+    validation: Task | None
+    test: Task | None
+    refit: bool
+    counts: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def keep(data: Interactions, mask: BoolArray) -> Interactions:
+    """Return the interactions under a mask, every user keeping a (possibly empty) row."""
+    counts = np.concatenate([[0], np.cumsum(mask)])
+    return Interactions(
+        data.n_items,
+        data.users,
+        counts[data.offsets].astype(np.int64),
+        data.items[mask],
+        None if data.values is None else data.values[mask],
+        None if data.times is None else data.times[mask],
+    )
+
+
+def task(data: Interactions, history: BoolArray, held: BoolArray) -> Task | None:
+    """Return the task of every user with something under ``held``; items already in the history do not count."""
+    held = held & ~_seen_before(data, history, held)
+    targets = keep(data, held)
+    rows = np.flatnonzero(targets.lengths() > 0).astype(np.int64)
+    if len(rows) == 0:
+        return None
+    where, offsets = gather(targets.offsets, rows)
+    return Task(keep(data, history).take(rows), offsets, targets.items[where])
+
+
+def _seen_before(data: Interactions, history: BoolArray, held: BoolArray) -> BoolArray:
+    rows = np.repeat(np.arange(data.n_users, dtype=np.int64), data.lengths())
+    pairs = rows * data.n_items + data.items
+    out = np.zeros(len(pairs), bool)
+    out[held] = np.isin(pairs[held], pairs[history])
+    first = np.zeros(len(pairs), bool)  # an item held out twice counts once
+    index = np.flatnonzero(held)
+    _, unique = np.unique(pairs[index], return_index=True)
+    first[index[unique]] = True
+    return out | (held & ~first)
+
+
+def drop_users(data: Interactions, drop: BoolArray) -> Interactions:
+    """Return the data with some users' rows emptied."""
+    return keep(data, ~np.repeat(drop, data.lengths()))
+
+
+def leave_last_out(data: Interactions) -> Split:
+    """Last interaction = test, the one before = validation; users with fewer than 3 train only."""
+    lengths = data.lengths()
+    from_end = np.repeat(data.offsets[1:], lengths) - 1 - np.arange(data.n_interactions)
+    long = np.repeat(lengths >= 3, lengths)
+    test, validation = (from_end == 0) & long, (from_end == 1) & long
+    train = keep(data, ~(test | validation))
+    return Split(
+        "leave-last-out",
+        train,
+        train,
+        task(data, ~(test | validation), validation),
+        task(data, ~test, test),
+        False,
+        {"tested": int((lengths >= 3).sum()), "train only (fewer than 3 interactions)": int((lengths < 3).sum())},
+    )
+
+
+def last_basket(data: Interactions, basket: str = "day") -> Split:
+    """The user's last active day = test, the previous active day = validation; then refitted before the test day."""
+    if data.times is None:
+        raise DataError(
+            "last-basket needs a timestamp column, and the data has none; use --protocol leave-last-out "
+            "(with an order column) or --protocol ratio"
+        )
+    stamp = np.floor(data.times / DAY) if basket == "day" else data.times
+    lengths = data.lengths()
+    starts = np.zeros(data.n_interactions, bool)
+    starts[data.offsets[:-1][lengths > 0]] = True
+    new = starts.copy()
+    new[1:] |= stamp[1:] != stamp[:-1]
+    number = np.cumsum(new)
+    last = np.repeat(number[np.maximum(data.offsets[1:] - 1, 0)], lengths) if len(number) else number
+    from_end = last - number
+    days = np.zeros(data.n_users, np.int64)
+    days[lengths > 0] = np.add.reduceat(new.astype(np.int64), data.offsets[:-1][lengths > 0])
+    two, three = np.repeat(days >= 2, lengths), np.repeat(days >= 3, lengths)
+    test = (from_end == 0) & two
+    validation = (from_end == 1) & three
+    final = keep(data, two & ~test)
+    return Split(
+        "last-basket" if basket == "day" else "last-basket:timestamp",
+        keep(data, two & ~test & (from_end != 1)),
+        final,
+        task(data, two & ~test & (from_end != 1), validation),
+        task(data, two & ~test, test),
+        True,
+        {
+            "tested (at least 2 active days)": int((days >= 2).sum()),
+            "validated (at least 3)": int((days >= 3).sum()),
+            "not trained on (one day)": int((days == 1).sum()),
+        },
+    )
+
+
+def everything(data: Interactions) -> Split:
+    """Train on everything, hold nothing out (for production)."""
+    return Split("none", data, data, None, None, False, {"tested": 0})
+
+
+def without_test(split: Split) -> Split:
+    """Return the split with the test part taken away (what a tuner may see)."""
+    return replace(split, test=None)

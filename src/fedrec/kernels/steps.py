@@ -1,0 +1,35 @@
+"""The step number of each interaction inside its history: by items, by days or by equal times (baskets)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedrec.contract import ConfigError, History, Interactions
+from fedrec.contract.interactions import DAY
+
+
+def step_numbers(users: Interactions, unit: str) -> NDArray[np.int32]:
+    """Return (nnz,) int32: 0 for a user's first step; items of one basket share a number."""
+    lengths = users.lengths()
+    starts = np.repeat(users.offsets[:-1], lengths)
+    if unit == "item":
+        return (np.arange(users.n_interactions) - starts).astype(np.int32)
+    if users.times is None:
+        raise ConfigError(f"steps = {unit!r} needs a timestamp column, and the data has none: use steps = 'item'")
+    stamp = np.floor(users.times / DAY) if unit == "day" else users.times
+    new = np.ones(len(stamp), np.int64)
+    new[1:] = stamp[1:] != stamp[:-1]
+    count = np.cumsum(new)
+    first = count[starts] if len(starts) else count
+    new_user = np.zeros(len(stamp), bool)
+    new_user[users.offsets[:-1][lengths > 0]] = True
+    extra = np.cumsum(new_user & (new == 0))  # a new user always starts a new step
+    total = count + extra
+    first = total[starts] if len(starts) else total
+    return (total - first).astype(np.int32)
+
+
+def history_steps(history: History, unit: str) -> NDArray[np.int32]:
+    """Return the step numbers of one history, (m,) int32."""
+    return step_numbers(Interactions.of(history, 0), unit)

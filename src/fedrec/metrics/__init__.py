@@ -1,0 +1,1 @@
+"""Ranking metrics, evaluation protocols and controls against leaks."""

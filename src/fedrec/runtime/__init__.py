@@ -1,0 +1,1 @@
+"""Where the clients are: Runtime.round(phase, broadcast, cohort) -> RoundResult."""

@@ -1,0 +1,1 @@
+"""The round loop, cohort sampling and server optimisers."""
