@@ -62,6 +62,8 @@ class Algorithm:
     random: ClassVar[bool] = False
     #: names in ``shared`` that a device needs to recommend.
     model: ClassVar[tuple[str, ...]] = ()
+    #: True where the round is chosen on validation (local training overfits); closed forms take the last round.
+    selects_round: ClassVar[bool] = False
     #: grid for ``--tune``: {setting: values}; one grid for all data sets.
     grid: ClassVar[dict[str, list[Any]]] = {}
     #: settings that only change the last server step, so a tuner may reuse the sums.

@@ -1,0 +1,53 @@
+"""Checkpoints: one file holds everything a run needs to go on, so it is whole or absent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from fedrec.contract import Algorithm, Catalog, Key
+from fedrec.experiment.arrays import prefixed, read_arrays, unprefixed, write_arrays
+from fedrec.experiment.fit import Model, Progress
+from fedrec.server.rounds import Record, State
+
+
+def save_progress(path: Path, progress: Progress) -> None:
+    """Write shared state, private state, the best round so far and the records of all rounds."""
+    arrays = prefixed("shared", progress.state.shared) | prefixed("private", progress.private)
+    best = progress.best
+    about = {
+        "round": progress.state.round,
+        "records": [asdict(r) for r in progress.records],
+        "best_value": progress.best_value,
+        "best": None
+        if best is None
+        else {"round": best.round, "seed": best.key.seed, "key_round": best.key.round, "purpose": best.key.purpose},
+    }
+    if best is not None:
+        arrays |= prefixed("best_shared", best.shared) | prefixed("best_private", best.private)
+    write_arrays(path, arrays, json.dumps(about))
+
+
+def load_progress(path: Path, algorithm: Algorithm, catalog: Catalog) -> Progress:
+    """Read what ``save_progress`` wrote."""
+    arrays, text = read_arrays(path)
+    about = json.loads(text)
+    best = None
+    if about["best"] is not None:
+        key = Key(about["best"]["seed"], about["best"]["key_round"], about["best"]["purpose"])
+        best = Model(
+            algorithm,
+            catalog,
+            unprefixed("best_shared", arrays),
+            unprefixed("best_private", arrays),
+            key,
+            about["best"]["round"],
+        )
+    return Progress(
+        State(unprefixed("shared", arrays), about["round"]),
+        {name: array.copy() for name, array in unprefixed("private", arrays).items()},
+        [Record(**r) for r in about["records"]],
+        best,
+        about["best_value"],
+    )

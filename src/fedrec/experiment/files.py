@@ -1,0 +1,65 @@
+"""Files that are whole or absent: write to a temporary name beside the target, fsync, rename."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fedrec.contract import StorageError
+
+
+@contextmanager
+def storage(path: Path) -> Iterator[None]:
+    """Turn the disk's complaints into one plain sentence."""
+    try:
+        yield
+    except OSError as error:
+        reasons = {
+            errno.ENOSPC: "the disk is full: free some space, then run the same command with --resume",
+            errno.EROFS: "the file system is read-only: choose another --out",
+            errno.EACCES: "no permission to write there: choose another --out",
+            errno.EDQUOT: "the disk quota is used up: free some space, then run the same command with --resume",
+        }
+        why = reasons.get(error.errno or 0, error.strerror or str(error))
+        raise StorageError(f"cannot write {path}: {why}; what was saved before is intact") from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` in one step."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace ``path`` by ``text`` in one step."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace ``path`` by a JSON document in one step."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
