@@ -20,6 +20,7 @@ from fedrec.experiment.checkpoint import load_progress, save_progress
 from fedrec.experiment.config import RunConfig, read_toml, run_config, to_toml
 from fedrec.experiment.files import storage, write_bytes, write_json, write_text
 from fedrec.experiment.fit import Model, Progress
+from fedrec.experiment.tune import Search
 
 
 class RunFolder:
@@ -69,6 +70,10 @@ class RunFolder:
         path = self._checkpoint(stage)
         return load_progress(path, algorithm, catalog) if path.exists() else None
 
+    def write_search(self, searches: list[Search]) -> None:
+        """Write search.jsonl: every point that was tried on validation."""
+        write_text(self.path / "search.jsonl", "".join(json.dumps(line) + "\n" for s in searches for line in s.lines()))
+
     def _checkpoint(self, stage: str) -> Path:
         return self.path / "private" / f"checkpoint-{stage}.safetensors"
 
@@ -79,7 +84,6 @@ class RunFolder:
     def write(
         self,
         data: Dataset,
-        users: Interactions,
         model: Model,
         progress: Progress,
         config: RunConfig,
@@ -93,7 +97,7 @@ class RunFolder:
         write_bytes(self.path / "private" / "users.parquet", users_table(data))
         write_arrays(
             self.path / "private" / "state.safetensors",
-            prefixed("private", model.private) | prefixed("history", _histories(users)),
+            prefixed("private", model.private) | prefixed("history", _histories(data.interactions)),
             json.dumps({"seed": model.key.seed, "round": model.key.round, "purpose": model.key.purpose}),
         )
         self._rounds(progress)

@@ -24,6 +24,7 @@ from fedrec.experiment.machine import environment, peak_rss_bytes, refuse_beyond
 from fedrec.experiment.progress import Reporter
 from fedrec.experiment.twin import compare_with_twin
 from fedrec.experiment.tune import Search, search
+from fedrec.metrics.ranks import Ranks
 from fedrec.server.rounds import schedule
 
 
@@ -49,6 +50,7 @@ class Outcome:
     model: Model
     progress: Progress
     metrics: dict[str, Any]
+    ranks: Ranks | None
 
 
 def load_data(config: RunConfig) -> Dataset:
@@ -131,14 +133,14 @@ def execute(
         model, progress = _stage(prepared, split.final, "final", folder, quiet, resume, model.round)
     trained = time.perf_counter() - began - spent
     started = time.perf_counter()
-    tested = _test(prepared, model)
+    tested, ranks = _test(prepared, model)
     centralised = compare_with_twin(model, split) if twin else None
     spent += time.perf_counter() - started
     seconds = {"train": trained, "evaluate": spent, "total": time.perf_counter() - began}
     numbers = _metrics(prepared, model, progress, validation, tested, centralised, seconds)
     if folder is not None:
-        folder.write(prepared.data, split.final, model, progress, config, numbers)
-    return Outcome(prepared, model, progress, numbers)
+        folder.write(prepared.data, model, progress, config, numbers)
+    return Outcome(prepared, model, progress, numbers, ranks)
 
 
 def _stage(
@@ -176,17 +178,18 @@ def _stage(
     )
 
 
-def _test(prepared: Prepared, model: Model) -> dict[str, Any]:
+def _test(prepared: Prepared, model: Model) -> tuple[dict[str, Any], Ranks | None]:
     """Read the test part, once."""
     task = prepared.split.test
     if task is None:
-        return {"test": {"users": 0, "reads": 0}, "groups": {}, "coverage@10": None}
+        return {"test": {"users": 0, "reads": 0}, "groups": {}, "coverage@10": None}, None
     ranks = model.rank(task, top=0 if task.candidates is not None else 10)
-    return {
+    tested = {
         "test": evaluate.metrics(ranks, task) | {"users": task.n_users, "reads": 1},
         "groups": evaluate.groups(ranks, task, prepared.split.final, prepared.options.client_of, prepared.labels),
         "coverage@10": None if ranks.top is None else evaluate.coverage(ranks, prepared.catalog.n_items),
     }
+    return tested, ranks
 
 
 def _metrics(

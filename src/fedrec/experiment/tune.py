@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -39,9 +39,17 @@ class Trial:
 class Search:
     """All trials of one algorithm, and the winner by the metric."""
 
+    algorithm: str
     metric: str
     trials: list[Trial]
     best: Trial
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return one JSON-ready line a trial."""
+        return [
+            {"algorithm": self.algorithm, "metric": self.metric, "chosen": trial is self.best, **asdict(trial)}
+            for trial in self.trials
+        ]
 
 
 class OneSum:
@@ -121,7 +129,7 @@ def search(
     best = max(trials.values(), key=score)
     if score(best) < 0:
         raise FedrecError(f"no setting of {name} could be trained: {best.error}")
-    return Search(metric, list(trials.values()), best)
+    return Search(name, metric, list(trials.values()), best)
 
 
 def _train(

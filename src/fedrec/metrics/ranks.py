@@ -115,3 +115,10 @@ def _top_block(scores, offsets, items, best):  # type: ignore[no-untyped-def]
                 held += 1
         for e in range(offsets[u], offsets[u + 1]):
             seen[items[e]] = False
+
+
+def top_items(scores: NDArray[np.float32], allowed: NDArray[np.bool_], k: int) -> NDArray[np.int64]:
+    """Return the ids of the k best allowed items, best first; equal scores in the order of the catalogue."""
+    ids = np.flatnonzero(allowed)
+    order = np.argsort(-scores[ids], kind="stable")
+    return ids[order[:k]]

@@ -1,0 +1,53 @@
+"""fedrec doctor"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from fedrec.cli.common import Format, Verbose, show
+
+EXTRAS = {
+    "torch": ("neural", "neural algorithms"),
+    "flwr": ("flower", "organisations over Flower"),
+    "cryptography": ("privacy", "secure sums"),
+    "dp_accounting": ("privacy", "differential privacy"),
+    "fastapi": ("serve", "the HTTP coordinator"),
+}
+
+
+def doctor(*, format: Format = "table", verbose: Verbose = False) -> int:
+    """Check what works on this machine, what is missing and how to fix it; exit code 1 where something is broken."""
+    from fedrec.experiment.machine import available_memory, environment
+
+    rows = [{"check": name, "result": str(value), "how to fix": ""} for name, value in environment().items()]
+    free = available_memory()
+    rows.append({"check": "free memory", "result": "unknown" if free is None else f"{free / 1e9:.1f} GB", "how to fix": ""})
+    problem = _kernel_problem()
+    fix = "reinstall numba and llvmlite for this Python" if problem else ""
+    rows.append({"check": "compiled kernels", "result": problem or "ok", "how to fix": fix})
+    for module, (extra, use) in EXTRAS.items():
+        found = find_spec(module) is not None
+        rows.append(
+            {
+                "check": f"{module} ({use})",
+                "result": "ok" if found else "not installed",
+                "how to fix": "" if found else f"pip install 'fedrec[{extra}]'; not needed for anything of this version",
+            }
+        )
+    show("fedrec doctor", rows, format)
+    return 1 if problem else 0
+
+
+def _kernel_problem() -> str:
+    """Return what is wrong with the compiled kernels, or an empty string."""
+    import numpy as np
+
+    try:
+        from fedrec.contract import Interactions
+        from fedrec.kernels.pairs import cooccurrence
+
+        out = np.zeros((2, 2), np.int32)
+        cooccurrence(Interactions.from_lists(2, [[0, 1], [1]]), out)
+        return "" if out.tolist() == [[1, 1], [1, 2]] else f"wrong result {out.tolist()}"
+    except (ImportError, RuntimeError, OSError) as error:
+        return str(error)
