@@ -5,28 +5,29 @@ with ``Document.from_dict``. Everything is JSON: numbers, text, true/false, null
 *required* may be left out; the page then leaves out the part that needs it. Unknown keys are errors. ``NaN`` and
 infinities are read as null. Metrics are **fractions** (0.185) with lower-case names (``recall@20``, ``hr@10[99]``).
 
-An *estimate* is a number, null, or ``{"value": 0.128, "low": 0.119, "high": 0.137}`` (95 % interval, both or none).
+An *estimate* is a number, null, or ``{"value": 0.128, "low": 0.119, "high": 0.137, "std": null}``: the 95 % interval
+over users (both or none), and the standard deviation over seeds where there are several.
 
 ::
 
     {"schema": 1,
      "kind": "bench" | "runs",                                                          # required
-     "title": "Gift-shop purchases, 4,339 customers",                                   # required
+     "title": "Gift-shop purchases, 2,593 customers",                                   # required
      "command": "fedrec bench quick --report report.html",                              # what regenerates it
      "protection": "simulated on one machine; masks and noise off",                     # what was ON and OFF
      "summary": ["One plain sentence.", ...],          # left out: the page writes its own from the shops and results
      "environment": {"fedrec": "0.1.0", "python": "3.11.2", "numpy": "2.4", "cores": "2", "system": "Linux"},
-     "data": [{"name": "quickstart", "users": 4339, "items": 3665, "interactions": 266802,    # name is required
+     "data": [{"name": "quickstart", "users": 2593, "items": 1039, "interactions": 176102,    # name is required
                "fingerprint": "9c1f...", "about": "One sentence.",
-               "facts": {"duplicates dropped": 128000, "users who train only": 17}}],  # anything else counted
+               "facts": {"duplicates dropped": 12, "users who train only": 17}}],  # anything else counted
      "protocols": [{"name": "last-basket", "data": "quickstart",                        # name is required
                     "split": "...", "candidates": "all items not in the history", "negatives": "none",
-                    "ties": "1 + greater + half of the tied", "fingerprint": "a1b2...", "users": 2845,
+                    "ties": "1 + greater + half of the tied", "fingerprint": "a1b2...", "users": 2120,
                     "about": "One sentence on what it measures and how it differs."}],
                    # in the order shown; the first is the headline
      "shops": {"data": "quickstart", "protocol": "last-basket", "metric": "recall@20",   # or null
                "algorithms": ["slist", "ease"],                                         # in the order shown
-               "rows": [{"name": "Germany", "users": 94, "total": false,
+               "rows": [{"name": "Germany", "users": 64, "total": false,
                          "scores": {"slist": {"alone": E, "federated": E, "pooled": E, "gain": E}, "ease": {...}}}],
                "note": ""},
                # total: true marks a row over several shops, e.g. "14 small shops"; E = estimate;
@@ -36,10 +37,10 @@ An *estimate* is a number, null, or ``{"value": 0.128, "low": 0.119, "high": 0.1
                   "twin_of": null,                   # for role "twin": the algorithm beside which it is shown
                   "data": "quickstart", "protocol": "last-basket",                      # required, both
                   "metrics": {"recall@20": E, "ndcg@20": E},
-                  "users": 2845, "seeds": 1,
+                  "users": 2120, "seeds": 1,
                   "difference": {"metric": "ndcg@20", "reference": "popularity", "value": 0.083, "low": 0.07,
                                  "high": 0.09, "p": 0.0002, "corrected": "Holm"},        # or null; p after correction
-                  "rounds": 1, "up_bytes_per_client_round": 53000000, "down_bytes_per_client_round": 0,
+                  "rounds": 1, "up_bytes_per_client_round": 6478165, "down_bytes_per_client_round": 0,
                   "seconds": 3.1,                    # training; null for what was not timed
                   "max_relative_difference": 3e-9,   # federated rows: against the twin; null: not compared
                   "failures": {"straggler": 4},      # clients not in the sum, by reason
@@ -52,17 +53,17 @@ An *estimate* is a number, null, or ``{"value": 0.128, "low": 0.119, "high": 0.1
                # validation quality; megabytes (10^6 bytes, up and down, all clients) and seconds are cumulative;
                # low / high: band over seeds
      "groups": [{"by": "history length", "data": "quickstart", "protocol": "last-basket", "metric": "recall@20",
-                 "names": ["1-5", "6-20", "21-100"], "users": [900, 1200, 745],         # users: counts or []
+                 "names": ["1-5", "6-20", "21-100"], "users": [700, 900, 520],         # users: counts or []
                  "values": {"slist": [E, E, E], "ease": [E, E, E]}}],                   # one value per name
      "spread": [{"algorithm": "slist", "data": "quickstart", "protocol": "last-basket", "metric": "ndcg@20",
-                 "clients": 2845, "worst": 0.0, "worst_client": "",                     # name a shop, never a person
+                 "clients": 2120, "worst": 0.0, "worst_client": "",                     # name a shop, never a person
                  "p10": 0.0, "p50": 0.05, "p90": 0.4, "worst_decile": 0.0}],            # worst_decile: its mean
      "ledger": [{"algorithm": "slist", "rounds": 1,
-                 "rows": [{"where": "uploaded", "name": "pairs", "phase": "sums", "shape": [3665, 3665],
-                           "bytes": 26870000, "note": "symmetric: one half travels; 32-bit ring"}]}],
+                 "rows": [{"where": "uploaded", "name": "pairs", "phase": "sums", "shape": [1039, 1039],
+                           "bytes": 2161120, "note": "symmetric: one half travels; 32-bit ring"}]}],
                # where: "uploaded" (per client and round) | "shared" (held and broadcast by the server)
                #        | "private" (kept by the user)
-     "examples": [{"customer": "12347", "about": "Iceland, 120 items in 6 baskets", "data": "quickstart",
+     "examples": [{"customer": "12347", "about": "Finland, 120 items in 6 baskets", "data": "quickstart",
                    "protocol": "last-basket",
                    "bought": [{"id": "85116", "title": "BLACK CANDELABRA T-LIGHT HOLDER"}],
                    "held_out": [{"id": "22376", "title": "..."}],
@@ -109,11 +110,12 @@ class Model(BaseModel):
 
 
 class Estimate(Model):
-    """A number with its 95 % interval, where there is one."""
+    """A number with its 95 % interval over users and its standard deviation over seeds, where there are any."""
 
     value: Number = None
     low: Number = None
     high: Number = None
+    std: Number = None
 
 
 E = Annotated[Estimate, BeforeValidator(_estimate)]

@@ -1,0 +1,225 @@
+"""The comparison table: every algorithm beside its twin, the baselines and the controls, under every protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fedrec.report import numbers, plots
+from fedrec.report.cells import cell, estimate, figure, head, section, slug, table
+from fedrec.report.document import Difference, Document, Result
+from fedrec.report.markup import Child, Html, join, tag
+from fedrec.report.words import meaning
+
+METRICS = 4  # shown per protocol; the embedded JSON and table.csv hold all
+ROLES = (
+    ("federated", "Federated, each above its centralised twin"),
+    ("baseline", "Baselines"),
+    ("control", "Controls: what the experiment itself must not be able to do"),
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One protocol's part of the table: its metrics, the best fair value of each, and the drawing's axis."""
+
+    protocol: str
+    metrics: tuple[str, ...]
+    best: dict[str, float]
+    top: float
+    differences: bool
+
+
+Row = dict[str, Result]  # protocol -> result
+
+
+def render(document: Document) -> Html | None:
+    """Return the section with one table for each data set."""
+    if not document.results:
+        return None
+    sets = list(dict.fromkeys(r.data for r in document.results))
+    parts: list[Child] = []
+    for name in sets:
+        if len(sets) > 1:
+            parts.append(tag("h3", name, id=f"results-{slug(name)}"))
+        parts.append(_one(document, name))
+    lead = (
+        "Quality with its 95 % interval over people. The best number of each column is marked; controls, twins and "
+        "flagged numbers do not compete. A twin is an independent centralised solution on the pooled data."
+    )
+    if document.shops is not None:
+        lead = f"Here one customer is one client. {lead}"
+    return section("results", "All algorithms", tag("ul", _protocol_lines(document), class_="plain"), *parts, lead=lead)
+
+
+def _protocol_lines(document: Document) -> list[Html]:
+    used = {r.protocol for r in document.results}
+    lines = []
+    for p in {p.name: p for p in reversed(document.protocols)}.values():
+        if p.name in used and p.about:
+            lines.append(tag("li", tag("strong", p.name), " ", p.about))
+    return lines[::-1]
+
+
+def columns(document: Document, data: str) -> list[Column]:
+    """Return the protocols of one data set in the document's order."""
+    results = [r for r in document.results if r.data == data]
+    used = list(dict.fromkeys(r.protocol for r in results))
+    listed = [p.name for p in document.protocols if p.name in used]
+    out = []
+    for protocol in dict.fromkeys([*listed, *used]):
+        here = [r for r in results if r.protocol == protocol]
+        metrics = tuple(dict.fromkeys(m for r in here for m in r.metrics))[:METRICS]
+        fair = [r for r in here if r.role in ("federated", "baseline") and not r.flag]
+        best = {m: max(v) for m in metrics if (v := _values(fair, m))}
+        ends = [e for r in here if metrics and metrics[0] in r.metrics for e in _ends(r, metrics[0])]
+        out.append(Column(protocol, metrics, best, max(ends, default=0.0), any(r.difference for r in here)))
+    return out
+
+
+def _values(results: Iterable[Result], metric: str) -> list[float]:
+    found = [r.metrics[metric].value for r in results if metric in r.metrics]
+    return [v for v in found if v is not None]
+
+
+def _ends(result: Result, metric: str) -> list[float]:
+    e = result.metrics[metric]
+    return [v for v in (e.value, e.high) if v is not None]
+
+
+def grouped(document: Document, data: str) -> dict[str, list[tuple[str, Row]]]:
+    """Return role -> [(algorithm, {protocol: result})]; twins follow the algorithm they belong to, in its group."""
+    rows: dict[tuple[str, str], Row] = {}
+    for r in document.results:
+        if r.data == data:
+            rows.setdefault((r.role, r.algorithm), {})[r.protocol] = r
+    twins = [(name, row) for (role, name), row in rows.items() if role == "twin"]
+    out: dict[str, list[tuple[str, Row]]] = {role: [] for role, _ in ROLES}
+    for (role, name), row in rows.items():
+        if role != "twin":
+            out[role].append((name, row))
+            out[role] += [(t, tr) for t, tr in twins if _twin_of(tr) == name]
+    owned = {name for rows_of in out.values() for name, _ in rows_of}
+    out["federated"] += [(t, tr) for t, tr in twins if t not in owned]
+    return out
+
+
+def _twin_of(row: Row) -> str | None:
+    return next((r.twin_of for r in row.values()), None)
+
+
+def _one(document: Document, data: str) -> Html:
+    parts = columns(document, data)
+    first: list[Child] = [head("Algorithm", class_="", rowspan=2)]
+    second: list[Child] = []
+    for column in parts:
+        width = 1 + len(column.metrics) + column.differences
+        first.append(head(column.protocol, class_="group", colspan=width, scope="colgroup"))
+        second += [head(_metric_name(m), class_="n first" if k == 0 else "n") for k, m in enumerate(column.metrics)]
+        second.append(head(tag("span", f"{column.metrics[0] if column.metrics else ''}, drawn", class_="hidden")))
+        if column.differences:
+            second.append(head("difference"))
+    first.append(head("cost and exactness", class_="group", colspan=5, scope="colgroup"))
+    second += [
+        head("rounds", class_="n first"),
+        head("kB up", tag("small", "per client, round", class_="ci")),
+        head("kB down", tag("small", "per client, round", class_="ci")),
+        head("seconds"),
+        head("max diff.", tag("small", "to the twin", class_="ci")),
+    ]
+    bodies = []
+    total = 1 + sum(1 + len(c.metrics) + c.differences for c in parts) + 5
+    for role, words in ROLES:
+        rows = grouped(document, data)[role]
+        if rows:
+            label = tag("tr", head(tag("span", words), class_="band", scope="rowgroup", colspan=total))
+            bodies.append(tag("tbody", label, [_row(name, row, parts) for name, row in rows]))
+    shown = table(f"All algorithms on {data}", [tag("tr", first), tag("tr", second)], bodies, class_="wide results")
+    return join(shown, tag("p", _legend(document, data, parts), class_="note"))
+
+
+def _metric_name(metric: str) -> Html:
+    words = meaning(metric)
+    return tag("abbr", metric, title=words) if words else join(metric)
+
+
+def _row(name: str, row: Row, parts: list[Column]) -> Html:
+    some = next(iter(row.values()))
+    label: list[Child] = [tag("bdi", name)]
+    if some.role == "twin":
+        label.append(tag("small", "centralised twin", class_="ci"))
+    settings = list(dict.fromkeys(r.settings for r in row.values() if r.settings))
+    label += [tag("small", text, class_="ci") for text in settings[:2]]
+    label += [tag("small", tag("span", "⚠ ", aria_hidden="true"), text, class_="flag") for text in _flags(row, parts)]
+    cells: list[Child] = [head(label, class_="", scope="row")]
+    for column in parts:
+        cells += _quality(row.get(column.protocol), column)
+    cells += _cost(next((row[c.protocol] for c in parts if c.protocol in row), some))
+    return tag("tr", cells, class_="twin" if some.role == "twin" else None)
+
+
+def _flags(row: Row, parts: list[Column]) -> list[str]:
+    texts: dict[str, list[str]] = {}
+    for protocol, result in row.items():
+        if result.flag:
+            texts.setdefault(result.flag, []).append(protocol)
+    return [t if len(where) == len(parts) else f"{', '.join(where)}: {t}" for t, where in texts.items()]
+
+
+def _quality(result: Result | None, column: Column) -> list[Child]:
+    cells: list[Child] = []
+    for k, metric in enumerate(column.metrics):
+        e = result.metrics.get(metric) if result is not None else None
+        edge = " first" if k == 0 else ""
+        if result is None or e is None:
+            cells.append(cell(tag("span", numbers.NONE, class_="none"), class_="n" + edge))
+            continue
+        fair = result.role in ("federated", "baseline") and not result.flag
+        best = fair and e.value is not None and e.value == column.best.get(metric)
+        cells.append(cell(estimate(e, best), class_="n" + edge + (" best" if best else "")))
+    shown = result.metrics.get(column.metrics[0]) if result is not None and column.metrics else None
+    drawn = None
+    if shown is not None and shown.value is not None:
+        drawn = plots.interval(shown.value, shown.low, shown.high, (0.0, column.top))
+    cells.append(cell(drawn, class_="plot"))
+    if column.differences:
+        cells.append(cell(_difference(result.difference if result is not None else None)))
+    return cells
+
+
+def _difference(d: Difference | None) -> Child:
+    if d is None or d.value is None:
+        return None
+    p = [tag("small", "p ", figure(d.p, numbers.probability(d.p)), class_="ci")] if d.p is not None else []
+    return [figure(d.value, numbers.signed(d.value)), *p]
+
+
+def _cost(r: Result) -> list[Child]:
+    up, down, apart = r.up_bytes_per_client_round, r.down_bytes_per_client_round, r.max_relative_difference
+    return [
+        cell(figure(r.rounds, numbers.count(r.rounds)), class_="n first"),
+        cell(figure(up, numbers.kilobytes(up))),
+        cell(figure(down, numbers.kilobytes(down))),
+        cell(figure(r.seconds, numbers.seconds(r.seconds))),
+        cell(figure(apart, numbers.scientific(apart))),
+    ]
+
+
+def _legend(document: Document, data: str, parts: list[Column]) -> str:
+    results = [r for r in document.results if r.data == data]
+    words = []
+    for protocol in (c.protocol for c in parts):
+        users = {r.users for r in results if r.protocol == protocol and r.users}
+        if users:
+            words.append(f"{protocol}: {numbers.count(max(users))} people tested.")
+    seeds = {r.seeds for r in results if r.seeds}
+    if seeds:
+        words.append(f"Seeds: {', '.join(str(s) for s in sorted(seeds))}; ± is the standard deviation over seeds.")
+    differences = [r.difference for r in results if r.difference]
+    if differences:
+        d = differences[0]
+        same = {(x.metric, x.reference) for x in differences} == {(d.metric, d.reference)}
+        to = f"in {d.metric} to {d.reference}" if same else f"in each column's first metric to {d.reference}"
+        words.append(f"Difference {to}, paired over people; p after {d.corrected}'s correction.")
+    words.append("Cost is that of the first protocol with a number; kB are 1,000 bytes; seconds are training.")
+    return " ".join(words)
