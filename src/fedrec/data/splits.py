@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fedrec.contract import DataError, Interactions
+from fedrec.contract import ConfigError, DataError, Interactions, did_you_mean
 from fedrec.contract.interactions import DAY, gather
 from fedrec.data.task import Task
 
@@ -24,7 +24,8 @@ class Split:
 
     ``train``: what the model for validation is trained on, one row a user of the data set (empty rows allowed);
     ``final``: what the model for the test is trained on (``train`` itself unless the protocol refits);
-    ``counts``: users tested, validated, trained only, dropped.
+    ``counts``: users tested, validated, trained only, dropped; ``rules``: the protocol in words (split, candidates,
+    negatives, ties), what ``protocols.describe_protocol`` prints and hashes.
     """
 
     name: str
@@ -35,12 +36,13 @@ class Split:
     refit: bool
     counts: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    rules: dict[str, str] = field(default_factory=dict)
 
 
 def keep(data: Interactions, mask: BoolArray) -> Interactions:
     """Return the interactions under a mask, every user keeping a (possibly empty) row."""
     counts = np.concatenate([[0], np.cumsum(mask)])
-    return Interactions(
+    out = Interactions(
         data.n_items,
         data.users,
         counts[data.offsets].astype(np.int64),
@@ -48,11 +50,15 @@ def keep(data: Interactions, mask: BoolArray) -> Interactions:
         None if data.values is None else data.values[mask],
         None if data.times is None else data.times[mask],
     )
+    if data._cache.get("unique"):
+        out._cache["unique"] = True  # a part of a set without repeats has none
+    return out
 
 
 def task(data: Interactions, history: BoolArray, held: BoolArray) -> Task | None:
     """Return the task of every user with something under ``held``; items already in the history do not count."""
-    held = held & ~_seen_before(data, history, held)
+    if not data.unique():
+        held = held & ~_seen_before(data, history, held)
     targets = keep(data, held)
     rows = np.flatnonzero(targets.lengths() > 0).astype(np.int64)
     if len(rows) == 0:
@@ -85,25 +91,79 @@ def leave_last_out(data: Interactions) -> Split:
     long = np.repeat(lengths >= 3, lengths)
     test, validation = (from_end == 0) & long, (from_end == 1) & long
     train = keep(data, ~(test | validation))
-    return Split(
+    split = Split(
         "leave-last-out",
         train,
         train,
         task(data, ~(test | validation), validation),
         task(data, ~test, test),
         False,
-        {"tested": int((lengths >= 3).sum()), "train only (fewer than 3 interactions)": int((lengths < 3).sum())},
+        rules={
+            "split": "each user's last interaction is the test, the one before the validation, the rest the training "
+            "part; times that tie stay in file order"
+        },
     )
+    split.counts.update(counted(split), **{"train only (fewer than 3 interactions)": int((lengths < 3).sum())})
+    if data.times is not None and test.any():
+        at = np.flatnonzero(test)
+        tied = int((data.times[at] == data.times[at - 1]).sum())
+        split.notes.append(
+            f"{tied:,} of {len(at):,} test items have the same time as the item before them; the order in the file decides"
+        )
+    return split
+
+
+def counted(split: Split) -> dict[str, int]:
+    """Return how many users the protocol tests and validates."""
+    return {
+        "tested": 0 if split.test is None else split.test.n_users,
+        "validated": 0 if split.validation is None else split.validation.n_users,
+    }
 
 
 def last_basket(data: Interactions, basket: str = "day") -> Split:
-    """The user's last active day = test, the previous active day = validation; then refitted before the test day."""
+    """The user's last active day = test, the previous active day = validation; then refitted before the test day.
+
+    ``basket``: "day" (UTC) or "timestamp" (what shares one time). Users with one active day are not trained on; those
+    with two are tested but not validated.
+    """
     if data.times is None:
         raise DataError(
             "last-basket needs a timestamp column, and the data has none; use --protocol leave-last-out "
             "(with an order column) or --protocol ratio"
         )
-    stamp = np.floor(data.times / DAY) if basket == "day" else data.times
+    if basket not in ("day", "timestamp"):
+        raise ConfigError(
+            f"--basket: got {basket!r}, expected day or timestamp.{did_you_mean(basket, ('day', 'timestamp'))}"
+        )
+    from_end, days = _baskets(data, np.floor(data.times / DAY) if basket == "day" else data.times)
+    lengths = data.lengths()
+    two, three = np.repeat(days >= 2, lengths), np.repeat(days >= 3, lengths)
+    test = (from_end == 0) & two
+    validation = (from_end == 1) & three
+    before = two & ~test
+    split = Split(
+        "last-basket" if basket == "day" else "last-basket:timestamp",
+        keep(data, before & (from_end != 1)),
+        keep(data, before),
+        task(data, before & (from_end != 1), validation),
+        task(data, before, test),
+        True,
+        rules={
+            "split": f"all items of the user's last active {basket}{' (UTC)' if basket == 'day' else ''} that are new to "
+            f"the user are the test, those of the active {basket} before it the validation; settings are chosen without "
+            f"both, then the model is refitted on everything before the test {basket}"
+        },
+    )
+    split.counts.update(counted(split), **{f"not trained on (one active {basket})": int((days == 1).sum())})
+    old = int((days >= 2).sum()) - split.counts["tested"]
+    if old:
+        split.counts[f"not tested (nothing new on the last {basket})"] = old
+    return split
+
+
+def _baskets(data: Interactions, stamp: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (baskets from the user's end (nnz,), 0 = the last one; baskets a user (users,))."""
     lengths = data.lengths()
     starts = np.zeros(data.n_interactions, bool)
     starts[data.offsets[:-1][lengths > 0]] = True
@@ -111,31 +171,15 @@ def last_basket(data: Interactions, basket: str = "day") -> Split:
     new[1:] |= stamp[1:] != stamp[:-1]
     number = np.cumsum(new)
     last = np.repeat(number[np.maximum(data.offsets[1:] - 1, 0)], lengths) if len(number) else number
-    from_end = last - number
     days = np.zeros(data.n_users, np.int64)
     days[lengths > 0] = np.add.reduceat(new.astype(np.int64), data.offsets[:-1][lengths > 0])
-    two, three = np.repeat(days >= 2, lengths), np.repeat(days >= 3, lengths)
-    test = (from_end == 0) & two
-    validation = (from_end == 1) & three
-    final = keep(data, two & ~test)
-    return Split(
-        "last-basket" if basket == "day" else "last-basket:timestamp",
-        keep(data, two & ~test & (from_end != 1)),
-        final,
-        task(data, two & ~test & (from_end != 1), validation),
-        task(data, two & ~test, test),
-        True,
-        {
-            "tested (at least 2 active days)": int((days >= 2).sum()),
-            "validated (at least 3)": int((days >= 3).sum()),
-            "not trained on (one day)": int((days == 1).sum()),
-        },
-    )
+    return last - number, days
 
 
 def everything(data: Interactions) -> Split:
     """Train on everything, hold nothing out (for production)."""
-    return Split("none", data, data, None, None, False, {"tested": 0})
+    rules = {"split": "nothing is held out: every interaction trains"}
+    return Split("none", data, data, None, None, False, {"tested": 0, "validated": 0}, rules=rules)
 
 
 def without_test(split: Split) -> Split:

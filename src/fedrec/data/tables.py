@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 from fedrec.contract import StorageError
@@ -20,6 +22,27 @@ def items_table(data: Dataset) -> bytes:
 def users_table(data: Dataset) -> bytes:
     """Return private/users.parquet: ``user_id`` in its original type, one row a user code."""
     return _parquet(pl.DataFrame({"user_id": data.user_ids}))
+
+
+def ranks_table(entries: list[dict[str, Any]], data_sets: dict[str, Dataset]) -> bytes:
+    """Return ranks.parquet: one row a held-out item; columns data, protocol, algorithm, seed, user_id, item_id, rank.
+
+    ``entries``: dictionaries with ``data``, ``protocol``, ``algorithm``, ``seed`` and ``ranks`` (fedrec.metrics.ranks).
+    """
+    frames = []
+    for entry in entries:
+        ranks, data = entry["ranks"], data_sets[entry["data"]]
+        users = np.repeat(ranks.users, np.diff(ranks.offsets))
+        frames.append(
+            pl.DataFrame(
+                {
+                    "user_id": data.user_ids.gather(users).cast(pl.String),
+                    "item_id": data.item_ids.gather(ranks.items).cast(pl.String),
+                    "rank": ranks.rank,
+                }
+            ).select(*[pl.lit(entry[name]).alias(name) for name in ("data", "protocol", "algorithm", "seed")], pl.all())
+        )
+    return _parquet(pl.concat(frames) if frames else pl.DataFrame())
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:

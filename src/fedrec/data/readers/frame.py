@@ -1,0 +1,36 @@
+"""A data frame in memory: polars, pandas (never imported), or a dict of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from fedrec.contract import DataError
+from fedrec.data.columns import choose
+from fedrec.data.raw import Raw
+from fedrec.data.readers.files import one_sentence
+
+
+def read_frame(frame: Any, columns: Mapping[str, str] | None = None, order: str | None = None) -> Raw:
+    """Take the interactions of a frame; a pandas frame is read column by column."""
+    names = [str(x) for x in (frame if isinstance(frame, Mapping) else frame.columns)]
+    wanted = choose(names, "the data frame", columns, order)
+    with one_sentence("the data frame", "columns of interactions"):
+        taken = {ours: _column(frame, theirs) for ours, theirs in wanted.items()}
+        table = pl.DataFrame(taken)
+    if table.height == 0:
+        raise DataError("the data frame: no rows; expected at least one interaction")
+    return Raw("frame", "the data frame", table)
+
+
+def _column(frame: Any, name: str) -> pl.Series:
+    column = frame[name]
+    if isinstance(column, pl.Series):
+        return column
+    values = column.to_numpy() if hasattr(column, "to_numpy") else column
+    try:
+        return pl.Series(name, values)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"the data frame, column {name}: {error}; expected one type of value") from None
