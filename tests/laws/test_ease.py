@@ -1,0 +1,8 @@
+from fedrec.testing import AlgorithmLaws
+
+
+class TestEase(AlgorithmLaws):
+    name = "ease"
+    config = {"reg": 5.0}  # noqa: RUF012
+    sample = {"reg": 30.0}  # noqa: RUF012
+    floor = 0.11
