@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedrec import data as data_layer
-from fedrec.contract import Algorithm, Arrays, Catalog, Interactions
+from fedrec.contract import Algorithm, Arrays, Catalog, DataError, Interactions
 from fedrec.data.dataset import Dataset
 from fedrec.data.protocols import apply, describe_protocol
 from fedrec.data.splits import Split
@@ -97,7 +97,10 @@ def tune(prepared: Prepared, watch: Callable[..., None] | None = None) -> tuple[
     """Choose the algorithm's settings on validation and return the run with them."""
     config, split = prepared.config, prepared.split
     if split.validation is None:
-        raise data_layer.no_validation(config.protocol)
+        raise DataError(
+            f"--tune needs a validation part, and --protocol {config.protocol} holds none out here: "
+            f"tune with --protocol leave-last-out, then train with the settings it chose"
+        )
     metric = "{}@{}".format(*selection(config.protocol)) if config.protocol == "last-basket" else "ndcg@10"
     found = search(
         config.algorithm,

@@ -10,12 +10,12 @@ from fedrec.data.splits import Split
 from fedrec.experiment import evaluate
 from fedrec.experiment.fit import Model
 from fedrec.metrics.ranks import rank_all
-from fedrec.twins import get_twin
+from fedrec import twins
 
 
 def compare_with_twin(model: Model, split: Split) -> dict[str, Any] | None:
     """Return the twin's test metrics and max |federated - twin| / max |twin| over all test scores; None: no twin."""
-    twin = get_twin(model.algorithm.name)
+    twin = twins.get_twin(model.algorithm.name)
     if twin is None or split.test is None:
         return None
     people = split.test.histories
