@@ -20,7 +20,8 @@ def estimate(e: Estimate, best: bool = False, show: Callable[[float | None], str
     shown = figure(e.value, show(e.value))
     parts: list[Child] = [tag("strong", shown, tag("span", " best", class_="hidden")) if best else shown]
     if e.low is not None and e.high is not None:
-        parts.append(tag("small", figure(e.low, show(e.low)), " to ", figure(e.high, show(e.high)), class_="ci"))
+        between = "–" if show is numbers.fraction and e.low >= 0 else " to "  # a dash beside a minus sign misleads
+        parts.append(tag("small", figure(e.low, show(e.low)), between, figure(e.high, show(e.high)), class_="ci"))
     if e.std is not None:
         parts.append(tag("small", "± ", figure(e.std, numbers.fraction(e.std)), class_="ci"))
     return join(parts)

@@ -329,7 +329,7 @@ class Document(Model):
     command: str = ""
     protection: str = ""
     summary: list[str] = []
-    environment: dict[str, str] = {}
+    environment: dict[str, str | int | float] = {}
     data: list[Data] = []
     protocols: list[Protocol] = []
     shops: Shops | None = None

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 MINUS = "\u2212"
 NONE = "\u2013"
 DIGITS = 3
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A number in a table: the exact value for files, the text for eyes."""
+
+    value: float | int | None
+    text: str
 
 
 def fraction(value: float | None, digits: int = DIGITS) -> str:
@@ -25,7 +34,7 @@ def signed(value: float | None, digits: int = DIGITS) -> str:
 
 def percent(value: float | None) -> str:
     """Return a fraction for prose, e.g. 12.8 %."""
-    return NONE if value is None else f"{100 * value:.1f} %".replace("-", MINUS)
+    return NONE if value is None else f"{100 * value:.1f}\u00a0%".replace("-", MINUS)
 
 
 def count(value: float | None) -> str:

@@ -32,10 +32,11 @@ class Scale:
     def ticks(self) -> list[float]:
         """Return round numbers inside the axis, at most about six."""
         if self.log:
-            powers = range(math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1)
-            step = max(1, math.ceil(len(powers) / 6))
-            found = [10.0**p for p in powers][::step]
-            return found if len(found) > 1 else [self.low, self.high]
+            first, last = math.floor(math.log10(self.low)), math.floor(math.log10(self.high) + 1e-9)
+            factors = (1,) if last - first >= 3 else (1, 3) if last - first == 2 else (1, 2, 5)
+            step = max(1, math.ceil((last - first) / 6))
+            found = [m * 10.0**p for p in range(first, last + 1, step) for m in factors]
+            return [v for v in found if self.low * 0.999 <= v <= self.high * 1.001]
         span = self.high - self.low
         if span <= 0:
             return [self.low]
@@ -136,22 +137,22 @@ def _tick(value: float) -> str:
     if value == 0:
         return "0"
     if abs(value) >= 1e6:
-        return f"{value / 1e6:g}M"
-    return f"{value / 1e3:g}k" if abs(value) >= 1e4 else f"{value:.3g}"
+        return f"{value / 1e6:.3g}M"
+    return f"{value / 1e3:.3g}k" if abs(value) >= 1e4 else f"{value:,.4g}"
 
 
 def interval(
     value: float, low: float | None, high: float | None, span: tuple[float, float], zero: bool = False
 ) -> Html:
     """Return a dot with its interval on a common axis ``span``, small enough for a table cell."""
-    place = Scale(span[0], span[1], 5.0, 105.0)
-    parts = [tag("path", d="M5 9H105", class_="grid")]
+    place = Scale(span[0], span[1], 5.0, 85.0)
+    parts = [tag("path", d="M5 9H85", class_="grid")]
     if zero:
         parts.append(tag("path", d=f"M{place(0.0):.1f} 1v16", class_="base"))
     if low is not None and high is not None:
         parts.append(tag("path", d=f"M{place(low):.1f} 9H{place(high):.1f}", class_="whisker"))
     parts.append(tag("circle", cx=place(value), cy=9, r=4, class_="dot"))
-    return tag("svg", *parts, viewBox="0 0 110 18", width=110, height=18, aria_hidden="true", class_="mini")
+    return tag("svg", *parts, viewBox="0 0 90 18", width=90, height=18, aria_hidden="true", class_="mini")
 
 
 def bar(value: float, top: float, kind: str = "") -> Html:
@@ -165,10 +166,10 @@ def bar(value: float, top: float, kind: str = "") -> Html:
 
 def spread(p10: float, p50: float, p90: float, top: float) -> Html:
     """Return the range from the 10th to the 90th percentile with the median marked."""
-    place = Scale(0.0, top, 5.0, 105.0)
+    place = Scale(0.0, top, 5.0, 85.0)
     parts = [
-        tag("path", d="M5 9H105", class_="grid"),
+        tag("path", d="M5 9H85", class_="grid"),
         tag("path", d=f"M{place(p10):.1f} 9H{place(p90):.1f}", class_="thick"),
         tag("path", d=f"M{place(p50):.1f} 2v14", class_="median"),
     ]
-    return tag("svg", *parts, viewBox="0 0 110 18", width=110, height=18, aria_hidden="true", class_="mini")
+    return tag("svg", *parts, viewBox="0 0 90 18", width=90, height=18, aria_hidden="true", class_="mini")

@@ -54,15 +54,19 @@ def answers(shops: Shops) -> list[Shop]:
 
 
 def _answer(row: Shop, arms: Arms, metric: str, algorithm: str) -> str:
-    who = f"{row.name}, {count(row.users)} customers" if row.users is not None else row.name
-    text = (
-        f"{who}: {metric} {percent(arms.alone.value)} alone, {percent(arms.federated.value)} federated with {algorithm}"
-    )
-    text += f"; {_gain(arms.gain)}." if arms.gain.value is not None else "."
+    who = f"{row.name} ({count(row.users)} customers)" if row.users is not None else row.name
+    both = f"{percent(arms.federated.value)} federated with {algorithm} and {percent(arms.alone.value)} alone"
+    found = re.fullmatch(r"(recall|hr)@(\d+)", metric)
+    text = f"{who}: {metric} is {both}"
+    if found is not None:
+        text = f"{who}: of what they bought next, the first {found[2]} suggestions hold {both}"
+        if found[1] == "hr":
+            text = f"{who}: the first {found[2]} suggestions hold something they bought next for {both}"
+    text += f", {_gain(arms.gain)}." if arms.gain.value is not None else "."
     if arms.pooled.value is not None and arms.federated.value is not None:
         apart = abs(arms.pooled.value - arms.federated.value)
-        same = "the same as" if apart < 0.0005 else f"beside {percent(arms.pooled.value)} for"
-        text += f" That is {same} pooling all purchases in one place."
+        gives = "the same" if apart < 0.0005 else percent(arms.pooled.value)
+        text += f" Pooling all purchases in one place gives {gives}."
     return text
 
 
@@ -72,7 +76,7 @@ def _gain(gain: Estimate) -> str:
     text = f"a {direction} of {abs(100 * value):.1f} points"
     if gain.low is None or gain.high is None:
         return text
-    span = f"95 % interval {signed(100 * gain.low, 1)} to {signed(100 * gain.high, 1)}"
+    span = f"95\u00a0% interval {signed(100 * gain.low, 1)} to {signed(100 * gain.high, 1)}"
     unclear = gain.low <= 0 <= gain.high
     return f"{text} ({span}{', so it may be nothing' if unclear else ''})"
 

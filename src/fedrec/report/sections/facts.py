@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fedrec.report import numbers
 from fedrec.report.cells import cell, figure, head, section, table
-from fedrec.report.document import Control, Data, Document, Protocol
+from fedrec.report.document import Control, Data, Document, Protocol, Result
 from fedrec.report.markup import Child, Html, join, tag
 
 
@@ -37,8 +37,11 @@ def measured(document: Document) -> Html | None:
         parts += [tag("h3", "Protocols"), _protocols(document.protocols)]
     if document.data:
         parts += [tag("h3", "Data"), *(_data(d) for d in document.data)]
+    used = [r for r in document.results if r.settings]
+    if used:
+        parts += [tag("h3", "Settings"), _settings(used)]
     if document.environment:
-        pairs = [tag("div", tag("dt", k), tag("dd", v)) for k, v in document.environment.items()]
+        pairs = [tag("div", tag("dt", k), tag("dd", str(v))) for k, v in document.environment.items()]
         parts += [tag("h3", "Environment"), tag("dl", pairs, class_="facts")]
     if document.notes:
         parts += [tag("h3", "Notes"), tag("ul", [tag("li", note) for note in document.notes])]
@@ -62,6 +65,16 @@ def _protocols(protocols: list[Protocol]) -> Html:
         cells.append(cell(tag("code", p.fingerprint) if p.fingerprint else None, class_=""))
         rows.append(tag("tr", cells))
     return table("Evaluation protocols", [header], rows)
+
+
+def _settings(results: list[Result]) -> Html:
+    rows = []
+    for r in results:
+        cells: list[Child] = [head(tag("bdi", r.algorithm), class_="", scope="row")]
+        cells += [cell(text, class_="") for text in (r.data, r.protocol)]
+        rows.append(tag("tr", cells, cell(tag("code", r.settings), class_="text")))
+    header = tag("tr", [head(n, class_="") for n in ("Algorithm", "Data", "Protocol", "Settings")])
+    return table("Settings of each algorithm", [header], rows, "compact")
 
 
 def _data(data: Data) -> Html:

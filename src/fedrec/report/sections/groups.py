@@ -42,7 +42,9 @@ def _groups(groups: Groups) -> Html:
             drawn = plots.bar(e.value, top) if e.value is not None else None
             cells.append(cell(estimate(e), drawn, class_="n barred"))
         rows.append(tag("tr", cells))
-    return table(_caption(groups.metric, f"by {groups.by}", groups.data, groups.protocol), [tag("tr", header)], rows)
+    return table(
+        _caption(groups.metric, f"by {groups.by}", groups.data, groups.protocol), [tag("tr", header)], rows, "compact"
+    )
 
 
 def _spread(rows: list[Spread], caption: str) -> Html:
@@ -63,4 +65,4 @@ def _spread(rows: list[Spread], caption: str) -> Html:
         cells += [cell(figure(v, numbers.fraction(v))) for v in values]
         cells.append(cell(drawn, class_="plot"))
         body.append(tag("tr", cells))
-    return table(caption, [tag("tr", header)], body)
+    return table(caption, [tag("tr", header)], body, "compact")

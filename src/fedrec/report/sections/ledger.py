@@ -8,7 +8,7 @@ from fedrec.report.document import Document, Ledger, LedgerRow
 from fedrec.report.markup import Child, Html, tag
 
 PLACES = {
-    "uploaded": ("↑", "uploaded", "leaves the client, only as part of a sum"),
+    "uploaded": ("↑", "uploaded", "leaves the client to be added up; hidden in the sum only where masks are on"),
     "shared": ("⇄", "shared", "held and sent out by the server"),
     "private": ("●", "private", "stays with the person"),
 }
@@ -28,8 +28,8 @@ def render(document: Document) -> Html | None:
     if not parts:
         return None
     lead = (
-        "Everything an algorithm uploads, shares or keeps. Uploads are counted for one client and one round, and are "
-        "the same size whatever the person did; nothing else has a way out."
+        "Everything an algorithm uploads, shares or keeps, from its declared plan. Uploads are counted for one client "
+        "and one round, dense: the same size whatever the person did."
     )
     return section("ledger", "What leaves a client", *parts, lead=lead if document.ledger else None)
 

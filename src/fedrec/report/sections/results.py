@@ -11,7 +11,7 @@ from fedrec.report.document import Difference, Document, Result
 from fedrec.report.markup import Child, Html, join, tag
 from fedrec.report.words import meaning
 
-METRICS = 4  # shown per protocol; the embedded JSON and table.csv hold all
+FIRST, MORE = 2, 6  # metrics of each protocol in the main table, and in the one below it; the JSON holds all
 ROLES = (
     ("federated", "Federated, each above its centralised twin"),
     ("baseline", "Baselines"),
@@ -28,6 +28,12 @@ class Column:
     best: dict[str, float]
     top: float
     differences: bool
+    drawn: bool = False
+
+    @property
+    def width(self) -> int:
+        """Return how many cells a row has here."""
+        return max(1, len(self.metrics)) + self.drawn + self.differences
 
 
 Row = dict[str, Result]  # protocol -> result
@@ -61,19 +67,22 @@ def _protocol_lines(document: Document) -> list[Html]:
     return lines[::-1]
 
 
-def columns(document: Document, data: str) -> list[Column]:
-    """Return the protocols of one data set in the document's order."""
+def columns(document: Document, data: str, first: int, last: int) -> list[Column]:
+    """Return the protocols of one data set in the document's order, each with a range of its metrics."""
     results = [r for r in document.results if r.data == data]
     used = list(dict.fromkeys(r.protocol for r in results))
     listed = [p.name for p in document.protocols if p.name in used]
-    out = []
+    out: list[Column] = []
     for protocol in dict.fromkeys([*listed, *used]):
         here = [r for r in results if r.protocol == protocol]
-        metrics = tuple(dict.fromkeys(m for r in here for m in r.metrics))[:METRICS]
+        metrics = tuple(dict.fromkeys(m for r in here for m in r.metrics))[first:last]
         fair = [r for r in here if r.role in ("federated", "baseline") and not r.flag]
         best = {m: max(v) for m in metrics if (v := _values(fair, m))}
         ends = [e for r in here if metrics and metrics[0] in r.metrics for e in _ends(r, metrics[0])]
-        out.append(Column(protocol, metrics, best, max(ends, default=0.0), any(r.difference for r in here)))
+        main = first == 0
+        different = main and any(r.difference for r in here)
+        if metrics or main:
+            out.append(Column(protocol, metrics, best, max(ends, default=0.0), different, main and not out))
     return out
 
 
@@ -109,33 +118,53 @@ def _twin_of(row: Row) -> str | None:
 
 
 def _one(document: Document, data: str) -> Html:
-    parts = columns(document, data)
+    """Return the main table of a data set, its legend, and the further metrics below."""
+    parts = columns(document, data, 0, FIRST)
+    more = columns(document, data, FIRST, FIRST + MORE)
+    shown: list[Child] = [_table(document, data, parts, f"All algorithms on {data}", True)]
+    shown.append(tag("p", _legend(document, data, parts), class_="note"))
+    if more:
+        summary = tag("summary", "Further metrics")
+        shown.append(tag("details", summary, _table(document, data, more, f"Further metrics on {data}", False)))
+    return join(*shown)
+
+
+def _table(document: Document, data: str, parts: list[Column], caption: str, cost: bool) -> Html:
     first: list[Child] = [head("Algorithm", class_="", rowspan=2)]
     second: list[Child] = []
     for column in parts:
-        width = 1 + len(column.metrics) + column.differences
-        first.append(head(column.protocol, class_="group", colspan=width, scope="colgroup"))
-        second += [head(_metric_name(m), class_="n first" if k == 0 else "n") for k, m in enumerate(column.metrics)]
-        second.append(head(tag("span", f"{column.metrics[0] if column.metrics else ''}, drawn", class_="hidden")))
-        if column.differences:
-            second.append(head("difference"))
-    first.append(head("cost and exactness", class_="group", colspan=5, scope="colgroup"))
-    second += [
+        first.append(head(column.protocol, class_="group", colspan=column.width, scope="colgroup"))
+        second += _column_heads(column)
+    if cost:
+        first.append(head("cost and exactness", class_="group", colspan=5, scope="colgroup"))
+        second += _cost_heads()
+    total = 1 + sum(c.width for c in parts) + 5 * cost
+    groups = grouped(document, data)
+    bodies = []
+    for role, words in ROLES:
+        if groups[role]:
+            label = tag("tr", head(tag("span", words), class_="band", scope="rowgroup", colspan=total))
+            bodies.append(tag("tbody", label, [_row(name, row, parts, cost) for name, row in groups[role]]))
+    return table(caption, [tag("tr", first), tag("tr", second)], bodies, class_="results")
+
+
+def _column_heads(column: Column) -> list[Html]:
+    out = [head(_metric_name(m), class_="n first" if k == 0 else "n") for k, m in enumerate(column.metrics)]
+    out = out or [head("", class_="n first")]
+    if column.drawn:
+        out.append(head(tag("span", f"{column.metrics[0] if column.metrics else ''}, drawn", class_="hidden")))
+    return [*out, head("difference")] if column.differences else out
+
+
+def _cost_heads() -> list[Html]:
+    each = tag("small", "a client, round", class_="ci")
+    return [
         head("rounds", class_="n first"),
-        head("kB up", tag("small", "per client, round", class_="ci")),
-        head("kB down", tag("small", "per client, round", class_="ci")),
+        head("kB up", each),
+        head("kB down", each),
         head("seconds"),
         head("max diff.", tag("small", "to the twin", class_="ci")),
     ]
-    bodies = []
-    total = 1 + sum(1 + len(c.metrics) + c.differences for c in parts) + 5
-    for role, words in ROLES:
-        rows = grouped(document, data)[role]
-        if rows:
-            label = tag("tr", head(tag("span", words), class_="band", scope="rowgroup", colspan=total))
-            bodies.append(tag("tbody", label, [_row(name, row, parts) for name, row in rows]))
-    shown = table(f"All algorithms on {data}", [tag("tr", first), tag("tr", second)], bodies, class_="wide results")
-    return join(shown, tag("p", _legend(document, data, parts), class_="note"))
 
 
 def _metric_name(metric: str) -> Html:
@@ -143,18 +172,18 @@ def _metric_name(metric: str) -> Html:
     return tag("abbr", metric, title=words) if words else join(metric)
 
 
-def _row(name: str, row: Row, parts: list[Column]) -> Html:
+def _row(name: str, row: Row, parts: list[Column], cost: bool) -> Html:
     some = next(iter(row.values()))
     label: list[Child] = [tag("bdi", name)]
-    if some.role == "twin":
+    if some.role == "twin" and "twin" not in name:
         label.append(tag("small", "centralised twin", class_="ci"))
-    settings = list(dict.fromkeys(r.settings for r in row.values() if r.settings))
-    label += [tag("small", text, class_="ci") for text in settings[:2]]
-    label += [tag("small", tag("span", "⚠ ", aria_hidden="true"), text, class_="flag") for text in _flags(row, parts)]
+    warning = tag("span", "⚠ ", aria_hidden="true")
+    label += [tag("small", warning, text, class_="flag") for text in (_flags(row, parts) if cost else [])]
     cells: list[Child] = [head(label, class_="", scope="row")]
     for column in parts:
         cells += _quality(row.get(column.protocol), column)
-    cells += _cost(next((row[c.protocol] for c in parts if c.protocol in row), some))
+    if cost:
+        cells += _cost(next((row[c.protocol] for c in parts if c.protocol in row), some))
     return tag("tr", cells, class_="twin" if some.role == "twin" else None)
 
 
@@ -167,7 +196,7 @@ def _flags(row: Row, parts: list[Column]) -> list[str]:
 
 
 def _quality(result: Result | None, column: Column) -> list[Child]:
-    cells: list[Child] = []
+    cells: list[Child] = [] if column.metrics else [cell("", class_="n first")]
     for k, metric in enumerate(column.metrics):
         e = result.metrics.get(metric) if result is not None else None
         edge = " first" if k == 0 else ""
@@ -181,7 +210,8 @@ def _quality(result: Result | None, column: Column) -> list[Child]:
     drawn = None
     if shown is not None and shown.value is not None:
         drawn = plots.interval(shown.value, shown.low, shown.high, (0.0, column.top))
-    cells.append(cell(drawn, class_="plot"))
+    if column.drawn:
+        cells.append(cell(drawn, class_="plot"))
     if column.differences:
         cells.append(cell(_difference(result.difference if result is not None else None)))
     return cells
@@ -215,11 +245,11 @@ def _legend(document: Document, data: str, parts: list[Column]) -> str:
     seeds = {r.seeds for r in results if r.seeds}
     if seeds:
         words.append(f"Seeds: {', '.join(str(s) for s in sorted(seeds))}; ± is the standard deviation over seeds.")
-    differences = [r.difference for r in results if r.difference]
+    differences = {(r.protocol, r.difference.metric, r.difference.reference) for r in results if r.difference}
     if differences:
-        d = differences[0]
-        same = {(x.metric, x.reference) for x in differences} == {(d.metric, d.reference)}
-        to = f"in {d.metric} to {d.reference}" if same else f"in each column's first metric to {d.reference}"
-        words.append(f"Difference {to}, paired over people; p after {d.corrected}'s correction.")
+        to = ", ".join(sorted({reference for _, _, reference in differences}))
+        where = "; ".join(f"{metric} under {protocol}" for protocol, metric, _ in sorted(differences))
+        how = ", ".join(sorted({r.difference.corrected for r in results if r.difference}))
+        words.append(f"Difference to {to} ({where}), paired over people; p after {how}'s correction.")
     words.append("Cost is that of the first protocol with a number; kB are 1,000 bytes; seconds are training.")
     return " ".join(words)

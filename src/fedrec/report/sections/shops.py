@@ -60,7 +60,7 @@ def render(document: Document) -> Html | None:
     note = tag("p", shops.note, class_="note") if shops.note else None
     shown = table(caption, [tag("tr", top), tag("tr", below)], body, class_="wide")
     legend = tag("p", "Gain: federated minus alone over the same customers, with its 95 % interval. ", class_="note")
-    return section("shops", "What each shop gains", shown, legend, note, lead=lead)
+    return section("shops", "Every shop", shown, legend, note, lead=lead)
 
 
 def _arm_heads() -> list[Html]:
