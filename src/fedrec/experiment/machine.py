@@ -49,13 +49,13 @@ def peak_rss_bytes() -> int:
     return int(peak if sys.platform == "darwin" else peak * 1024)
 
 
-def environment() -> dict[str, str | int]:
+def environment() -> dict[str, str]:
     """Return versions and machine facts that decide a figure; nothing that names the machine or its user."""
-    facts: dict[str, str | int] = {
+    facts: dict[str, str] = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count() or 0,
-        "threads": threads(),
+        "cores": str(os.cpu_count() or 0),
+        "threads": str(threads()),
     }
     for package in ("fedrec", "numpy", "scipy", "numba", "polars"):
         try:
