@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fedrec.data.clients import silos
     from fedrec.data.dataset import Dataset
     from fedrec.data.description import describe
-    from fedrec.data.clients import silos
     from fedrec.data.sources import load
 
 __all__ = ["Dataset", "describe", "load", "silos"]

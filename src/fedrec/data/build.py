@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,24 @@ from fedrec.data.raw import Raw
 DUPLICATES = ("first", "last", "all")
 
 
+@dataclass
+class _Rows:
+    """Coded interactions, one entry a row of the file: users and items (n,) int32; the rest (n,) or None."""
+
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    clock: NDArray[np.float64] | NDArray[np.int64] | None = None
+    rating: NDArray[np.float32] | None = None
+    part: NDArray[np.int8] | None = None
+
+    def pick(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> None:
+        """Keep some rows or bring them into another order, one column at a time to save memory."""
+        self.users, self.items = self.users[which], self.items[which]
+        self.clock = None if self.clock is None else self.clock[which]
+        self.rating = None if self.rating is None else self.rating[which]
+        self.part = None if self.part is None else self.part[which]
+
+
 def build(raw: Raw, duplicates: str = "first", min_users: int = 2, min_items: int = 2) -> Dataset:
     """Return the data set of what a reader read.
 
@@ -27,43 +45,55 @@ def build(raw: Raw, duplicates: str = "first", min_users: int = 2, min_items: in
     """
     if duplicates not in DUPLICATES:
         raise ConfigError(
-            f"--duplicates: got {duplicates!r}, expected one of {', '.join(DUPLICATES)}.{did_you_mean(duplicates, DUPLICATES)}"
+            f"--duplicates: got {duplicates!r}, expected one of {', '.join(DUPLICATES)}."
+            f"{did_you_mean(duplicates, DUPLICATES)}"
         )
-    users, items = checked(raw, "user_id"), checked(raw, "item_id")
+    timed, split = "timestamp" in raw.frame.columns, "split" in raw.frame.columns
+    rows, user_ids, item_ids = _coded(raw)
+    _enough(raw, len(user_ids), len(item_ids), min_users, min_items)
+    order = _order(rows.users, rows.clock)
+    if order is not None:
+        rows.pick(order)
+    del order
+    mask = _without_duplicates(rows, len(item_ids), duplicates, raw.notes)
+    if mask is not None:
+        rows.pick(mask)
+    offsets = np.zeros(len(user_ids) + 1, np.int64)
+    np.cumsum(np.bincount(rows.users, minlength=len(user_ids)), out=offsets[1:])
+    times = np.ascontiguousarray(rows.clock, dtype=np.float64) if timed and rows.clock is not None else None
+    people = np.arange(len(user_ids), dtype=np.int64)
+    data = Interactions(len(item_ids), people, offsets, np.ascontiguousarray(rows.items), rows.rating, times)
+    if duplicates != "all":
+        data._cache["unique"] = True  # known here, and dear to find out again
+    part = rows.part if split else None
+    return Dataset(
+        raw.name, data, user_ids, item_ids, parts=part, ordered=rows.clock is not None, notes=list(raw.notes)
+    )
+
+
+def _coded(raw: Raw) -> tuple[_Rows, pl.Series, pl.Series]:
+    """Return the rows that are kept, as codes and numbers, and the ids behind the codes."""
     names = raw.frame.columns
+    users, items = checked(raw, "user_id"), checked(raw, "item_id")
     rating = values.ratings(raw) if "rating" in names else None
     part = values.parts(raw) if "split" in names else None
-    when = values.times(raw) if "timestamp" in names else values.orders(raw) if "order" in names else None
-    has_times = "timestamp" in names
-    raw.frame = pl.DataFrame()  # its memory is wanted: everything needed has been taken out
-    if when is not None and when.null_count():
-        keep = when.is_not_null()
-        kind = "time" if has_times else "order"
-        raw.notes.append(f"{int((~keep).sum()):,} rows dropped: no {kind} (of {len(when):,})")
+    kind = "time" if "timestamp" in names else "order"
+    clock = values.times(raw) if kind == "time" else values.orders(raw) if "order" in names else None
+    raw.frame = pl.DataFrame()  # everything needed is taken out; its memory is wanted
+    if clock is not None and clock.null_count():
+        keep = clock.is_not_null()
+        raw.notes.append(f"{len(keep) - int(keep.sum()):,} rows dropped: no {kind} (of {len(keep):,})")
         if not keep.any():
-            raise DataError(f"{raw.where}: no row has a {kind}; leave the {kind} column out or fill it in")
-        users, items, when = users.filter(keep), items.filter(keep), when.filter(keep)
+            raise DataError(f"{raw.where}: no row has a {kind}; fill the column in or take it out of the file")
+        users, items, clock = users.filter(keep), items.filter(keep), clock.filter(keep)
         mask = keep.to_numpy()
         rating = None if rating is None else rating[mask]
         part = None if part is None else part[mask]
     user_codes, user_ids = code(users)
     del users
     item_codes, item_ids = code(items)
-    del items
-    _enough(raw, len(user_ids), len(item_ids), min_users, min_items)
-    clock = None if when is None else when.to_numpy()
-    interactions, part = _sorted(
-        raw, user_codes, item_codes, clock, rating, part, len(user_ids), len(item_ids), duplicates
-    )
-    if not has_times:
-        interactions = Interactions(
-            interactions.n_items, interactions.users, interactions.offsets, interactions.items, interactions.values
-        )
-    if duplicates != "all":
-        interactions._cache["unique"] = True
-    return Dataset(
-        raw.name, interactions, user_ids, item_ids, parts=part, ordered=when is not None, notes=list(raw.notes)
-    )
+    ticks = None if clock is None else clock.to_numpy()
+    return _Rows(user_codes, item_codes, ticks, rating, part), user_ids, item_ids
 
 
 def _enough(raw: Raw, n_users: int, n_items: int, min_users: int, min_items: int) -> None:
@@ -77,36 +107,6 @@ def _enough(raw: Raw, n_users: int, n_items: int, min_users: int, min_items: int
             f"{raw.where}: {n_items} item, expected at least {min_items}; there is nothing to choose from "
             "(is the right column named item_id?)"
         )
-
-
-def _sorted(
-    raw: Raw,
-    users: NDArray[np.int32],
-    items: NDArray[np.int32],
-    clock: NDArray[np.float64] | NDArray[np.int64] | None,
-    rating: NDArray[np.float32] | None,
-    part: NDArray[np.int8] | None,
-    n_users: int,
-    n_items: int,
-    duplicates: str,
-) -> tuple[Interactions, NDArray[np.int8] | None]:
-    """Return the interactions by user, time, place in the file (and the parts beside them)."""
-    order = _order(users, clock)
-    if order is not None:
-        users, items = users[order], items[order]
-        clock = None if clock is None else clock[order]
-        rating = None if rating is None else rating[order]
-        part = None if part is None else part[order]
-    mask = _without_duplicates(users, items, n_items, duplicates, raw.notes, clock is not None)
-    if mask is not None:
-        users, items = users[mask], items[mask]
-        clock = None if clock is None else clock[mask]
-        rating = None if rating is None else rating[mask]
-        part = None if part is None else part[mask]
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=n_users))]).astype(np.int64)
-    times = None if clock is None else np.ascontiguousarray(clock, dtype=np.float64)
-    rows = np.arange(n_users, dtype=np.int64)
-    return Interactions(n_items, rows, offsets, np.ascontiguousarray(items), rating, times), part
 
 
 def _order(users: NDArray[np.int32], clock: NDArray[np.float64] | NDArray[np.int64] | None) -> NDArray[np.int64] | None:
@@ -125,23 +125,16 @@ def _order(users: NDArray[np.int32], clock: NDArray[np.float64] | NDArray[np.int
     return np.lexsort((clock, users))
 
 
-def _without_duplicates(
-    users: NDArray[np.int32],
-    items: NDArray[np.int32],
-    n_items: int,
-    duplicates: str,
-    notes: list[str],
-    timed: bool,
-) -> NDArray[np.bool_] | None:
+def _without_duplicates(rows: _Rows, n_items: int, duplicates: str, notes: list[str]) -> NDArray[np.bool_] | None:
     """Return which sorted rows stay, or None for all; count the rows that repeat a (user, item) pair."""
-    pairs = users.astype(np.int64) * n_items + items
+    pairs = rows.users.astype(np.int64) * n_items + rows.items
     ranked = np.sort(pairs)
     repeated = int((ranked[1:] == ranked[:-1]).sum())
     del ranked
     if repeated == 0:
         return None
     if duplicates == "all":
-        notes.append(f"{repeated:,} rows repeat an earlier (user, item) pair; all are kept (--duplicates all)")
+        notes.append(f"{repeated:,} rows repeat an earlier (user, item) pair; all are kept")
         return None
     order = np.argsort(pairs, kind="stable")
     pairs = pairs[order]
@@ -151,11 +144,6 @@ def _without_duplicates(
         edge = np.concatenate([edge[1:], [True]])
     mask = np.zeros(len(pairs), bool)
     mask[order[edge]] = True
-    which = ("earliest" if duplicates == "first" else "latest") if timed else f"{duplicates} in the file"
+    which = f"{duplicates} in the file" if rows.clock is None else {"first": "earliest", "last": "latest"}[duplicates]
     notes.append(f"{repeated:,} rows dropped: they repeat a (user, item) pair; the {which} is kept")
     return mask
-
-
-def folder_name(path: Path) -> str:
-    """Return the name a folder gives its data set."""
-    return path.resolve().name

@@ -21,7 +21,8 @@ def silos(dataset: Dataset, column: str) -> tuple[NDArray[np.int64], list[str]]:
     known = dataset.users.columns[1:]
     if column not in known:
         raise ConfigError(
-            f"--silos: no column {column!r} in the users table; columns: {', '.join(known)}.{did_you_mean(column, known)}"
+            f"--silos: no column {column!r} in the users table; columns: {', '.join(known)}."
+            f"{did_you_mean(column, known)}"
         )
     values = dataset.users[column].cast(pl.String).fill_null("(none)")
     labels = values.unique(maintain_order=True)

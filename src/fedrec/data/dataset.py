@@ -39,14 +39,17 @@ class Dataset:
 
     @property
     def n_users(self) -> int:
+        """Return the number of users."""
         return self.interactions.n_users
 
     @property
     def n_items(self) -> int:
+        """Return the number of items of the catalogue."""
         return self.interactions.n_items
 
     @property
     def n_interactions(self) -> int:
+        """Return the number of interactions."""
         return self.interactions.n_interactions
 
     def fingerprint(self) -> str:

@@ -6,6 +6,9 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from fedrec.contract import ConfigError, DataError, did_you_mean
 from fedrec.data.dataset import Dataset
@@ -58,6 +61,7 @@ def apply(
     dataset: Dataset,
     seed: int = 0,
     basket: str = "day",
+    *,
     at: str | float | None = None,
     held: tuple[float, float] = (0.1, 0.1),
 ) -> Split:
@@ -101,7 +105,8 @@ def fingerprint(split: Split) -> str:
 
 
 def _add(digest: hashlib._Hash, part: Task) -> None:
-    arrays = [part.histories.users, part.histories.offsets, part.histories.items, part.target_offsets, part.targets]
+    people = part.histories
+    arrays: list[NDArray[Any]] = [people.users, people.offsets, people.items, part.target_offsets, part.targets]
     if part.candidates is not None:
         arrays.append(part.candidates)
     for array in arrays:

@@ -35,8 +35,8 @@ def given(data: Interactions, parts: NDArray[np.int8] | None, ordered: bool, see
         way = "the newest" if ordered else f"random, seed {seed}"
         how = f"the data's own test part; a tenth of each user's training part ({way}) validates"
         notes.append(
-            f"no validation part is given: {int(validation.sum()):,} rows ({way}) were carved out of the training part; "
-            "the model for the test is refitted on the whole training part"
+            f"no validation part is given: {int(validation.sum()):,} rows ({way}) were carved out of the training "
+            "part; the model for the test is refitted on the whole training part"
         )
     split = Split(
         "given",

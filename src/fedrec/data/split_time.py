@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from fedrec.contract import ConfigError, DataError, Interactions
-from fedrec.data.splits import Split, counted, keep, task
+from fedrec.data.splits import BoolArray, Split, counted, keep, task
 
 _VALIDATION = 8 / 9  # of what lies before the cut, the newest ninth validates: 80 / 10 / 10 at the default cut
 
@@ -30,7 +30,8 @@ def global_time(data: Interactions, at: str | float | None = None) -> Split:
     if not before.any() or not after.any():
         side = "before" if not before.any() else "from then on"
         raise ConfigError(
-            f"--at {at}: no interaction lies {side}; the times are {_when(data.times.min())} to {_when(data.times.max())}"
+            f"--at {at}: no interaction lies {side}; the times are {_when(data.times.min())} to "
+            f"{_when(data.times.max())}"
         )
     inner = float(np.quantile(data.times[before], _VALIDATION, method="higher"))
     early = data.times < inner
@@ -60,21 +61,20 @@ def global_time(data: Interactions, at: str | float | None = None) -> Split:
     if split.test is not None:
         cold = int((~seen[split.test.targets]).sum())
         split.notes.append(
-            f"{cold:,} of {len(split.test.targets):,} test items are items nobody had before the cut; they count as misses"
+            f"{cold:,} of {len(split.test.targets):,} test items are items nobody had before the cut; they stay in the "
+            "count"
         )
     return split
 
 
-def _users(
-    data: Interactions, mask: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _users(data: Interactions, mask: BoolArray) -> BoolArray:
     """Return which users have something under a mask."""
     counts = np.concatenate([[0], np.cumsum(mask)])[data.offsets]
     return np.diff(counts) > 0
 
 
 def _moment(data: Interactions, at: str | float | None) -> float:
-    assert data.times is not None  # noqa: S101  (the caller has checked; this is for the type checker)
+    assert data.times is not None  # the caller has checked
     value: str | float = 0.9 if at is None else at
     try:
         number = float(value)

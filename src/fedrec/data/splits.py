@@ -108,7 +108,8 @@ def leave_last_out(data: Interactions) -> Split:
         at = np.flatnonzero(test)
         tied = int((data.times[at] == data.times[at - 1]).sum())
         split.notes.append(
-            f"{tied:,} of {len(at):,} test items have the same time as the item before them; the order in the file decides"
+            f"{tied:,} of {len(at):,} test items have the same time as the item before them; the order in the file "
+            "decides"
         )
     return split
 
@@ -150,9 +151,9 @@ def last_basket(data: Interactions, basket: str = "day") -> Split:
         task(data, before, test),
         True,
         rules={
-            "split": f"all items of the user's last active {basket}{' (UTC)' if basket == 'day' else ''} that are new to "
-            f"the user are the test, those of the active {basket} before it the validation; settings are chosen without "
-            f"both, then the model is refitted on everything before the test {basket}"
+            "split": f"all items of the user's last active {basket}{' (UTC)' if basket == 'day' else ''} that are new "
+            f"to the user are the test, those of the active {basket} before it the validation; settings are chosen "
+            f"without both, then the model is refitted on everything before the test {basket}"
         },
     )
     split.counts.update(counted(split), **{f"not trained on (one active {basket})": int((days == 1).sum())})

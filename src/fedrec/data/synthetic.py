@@ -79,7 +79,7 @@ def synthetic(spec: str) -> Dataset:
 def _world(n_items: int, seed: int) -> _World:
     shuffled = Key(seed, 0, "synthetic items").generator().permutation(n_items)
     count = max(2, min(32, n_items // 64)) if n_items >= 4 else 1
-    weights = 1.0 / (np.arange(n_items) + 10.0)
+    weights: NDArray[np.float64] = 1.0 / (np.arange(n_items, dtype=np.float64) + 10.0)
     members, shares = [], []
     for group in range(count):  # the popularity ranks go round the groups, so that each has a head and a tail
         ranks = np.arange(group, n_items, count)
@@ -89,8 +89,8 @@ def _world(n_items: int, seed: int) -> _World:
 
 
 def _cumulative(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    total = np.cumsum(weights)
-    return total / total[-1]
+    total: NDArray[np.float64] = np.cumsum(weights)
+    return np.asarray(total / total[-1], np.float64)
 
 
 def _draws(world: _World, group: NDArray[np.int64], width: int, draw: np.random.Generator) -> NDArray[np.int64]:

@@ -27,4 +27,5 @@ class Task:
 
     @property
     def n_users(self) -> int:
+        """Return the number of people."""
         return self.histories.n_users

@@ -1,4 +1,4 @@
-"""MovieLens folders: 100K (``u.data``), 1M / 10M (``ratings.dat``), later ones (``ratings.csv``), ``ratings.parquet``."""
+"""MovieLens folders: ``u.data`` (100K), ``ratings.dat`` (1M, 10M), ``ratings.csv`` (later), ``ratings.parquet``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from fedrec.data.readers.table import from_text, read_table
 from fedrec.data.readers.text import open_text, read_text
 
 _HEADER = ["user_id", "item_id", "rating", "timestamp"]
-_GENRES = (
-    "unknown Action Adventure Animation Children Comedy Crime Documentary Drama Fantasy Film-Noir Horror Musical "
-    "Mystery Romance Sci-Fi Thriller War Western"
-).split()
+_GENRES = (  # the order of the flags in u.item
+    *("unknown", "Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary", "Drama", "Fantasy"),
+    *("Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
 
 
 def read_movielens(folder: Path, columns: Mapping[str, str] | None = None, order: str | None = None) -> Raw | None:
@@ -76,10 +76,9 @@ def _lines(path: Path, separator: str, size: int) -> list[list[str]]:
         text = content.decode("latin-1")
     rows = []
     for number, line in enumerate(text.split("\n"), 1):
-        line = line.rstrip("\r")
         if not line.strip():
             continue
-        fields = line.split(separator)
+        fields = line.rstrip("\r").split(separator)
         if len(fields) != size:
             raise DataError(
                 f"{path}, line {number:,}: {len(fields)} fields, expected {size} separated by {separator!r}"

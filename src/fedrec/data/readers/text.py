@@ -13,7 +13,7 @@ import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import polars as pl
 
@@ -40,7 +40,7 @@ class TextFile:
 
     def text(self) -> TextIO:
         """Return the content as text, for the csv module."""
-        raw: io.BufferedIOBase = self.path.open("rb") if self.data is None else io.BytesIO(self.data)
+        raw: BinaryIO = self.path.open("rb") if self.data is None else io.BytesIO(self.data)
         return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
 
 
