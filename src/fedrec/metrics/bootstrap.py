@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from fedrec.contract import Key
 
 FloatArray = NDArray[np.float64]
 RESAMPLES = 1000
+BLOCK = 100  # resamples drawn at a time
+KEPT = 10_000  # people up to whom the draws are kept for the next metric
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,19 @@ def difference(a: FloatArray, b: FloatArray, seed: int = 0, resamples: int = RES
 
 
 def _resampled_means(values: FloatArray, seed: int, resamples: int) -> FloatArray:
-    out = np.empty(resamples)
-    for first in range(0, resamples, 100):  # in blocks, so that memory stays at 100 x people
-        count = min(100, resamples - first)
-        draws = Key(seed, first, "bootstrap").generator().integers(0, len(values), (count, len(values)))
-        out[first : first + count] = values[draws].mean(axis=1)
-    return out
+    blocks = [_draws(len(values), seed, first) for first in range(0, resamples, BLOCK)]
+    return np.concatenate([block @ values for block in blocks])[:resamples] / len(values)
+
+
+@lru_cache(maxsize=2 * RESAMPLES // BLOCK)
+def _cached_draws(n: int, seed: int, first: int) -> NDArray[np.float32]:
+    draws = Key(seed, first, "bootstrap").generator().integers(0, n, (BLOCK, n))
+    return np.stack([np.bincount(row, minlength=n) for row in draws]).astype(np.float32)
+
+
+def _draws(n: int, seed: int, first: int) -> NDArray[np.float32]:
+    """Return how often each person is drawn in BLOCK resamples, (BLOCK, n); the same for every metric."""
+    return _cached_draws(n, seed, first) if n <= KEPT else _cached_draws.__wrapped__(n, seed, first)
 
 
 def holm(p: list[float]) -> list[float]:
