@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["csv", "example_rows", "latex", "markdown", "result_rows", "shop_rows", "terminal"]
 
 PIPE_WIDTH = 200  # characters a line where nobody looks at a terminal
+NARROW = 16  # characters a column; texts side by side need at least so many
 _SUPERSCRIPT = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 
@@ -61,16 +62,20 @@ def _shown(rows: Sequence[Row]) -> list[str]:
 
 
 def terminal(title: str, rows: Sequence[Row]) -> None:
-    """Print a table; on a narrow terminal intervals are left out before anything is cut."""
+    """Print a table; on a narrow terminal intervals are left out, and columns of text are put below each other."""
     from rich.console import Console
     from rich.measure import Measurement
 
-    live = sys.stdout.isatty()
-    console = Console(highlight=False, width=None if live else PIPE_WIDTH)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    names = _shown(rows)
+    if len(names) > 2 and not any(_numeric(rows, n) for n in names) and console.width < NARROW * len(names):
+        rows = [{"": n, "in order": " · ".join(text(row[n]) for row in rows if row.get(n))} for n in names]
     table = _rich(title, rows, short=False)
     if Measurement.get(console, console.options.update(max_width=10_000), table).maximum > console.width:
         table = _rich(title, rows, short=True)
-    console.print(table)
+    with console.capture() as caught:  # rich fills every line with blanks, which is no good in files
+        console.print(table)
+    print("\n".join(line.rstrip() for line in caught.get().splitlines()))
 
 
 def _rich(title: str, rows: Sequence[Row], short: bool) -> Table:
@@ -100,7 +105,7 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 
 def csv(rows: Sequence[Row]) -> str:
-    """Return CSV with exact values; an interval takes four columns: ``name``, ``name low``, ``... high``, ``... std``."""
+    """Return CSV with exact values; an interval takes four columns: value, low, high, deviation over seeds."""
     wide = {name for row in rows for name, value in row.items() if isinstance(value, Interval)}
     parts = {
         name: [name, f"{name} low", f"{name} high", f"{name} std"] if name in wide else [name] for name in columns(rows)

@@ -49,8 +49,8 @@ def _groups(groups: Groups) -> Html:
 
 def _spread(rows: list[Spread], caption: str) -> Html:
     top = max((s.p90 for s in rows if s.p90 is not None), default=0.0)
-    names = ("worst client", "worst tenth, mean", "10 %", "median", "90 %")
-    header = [head("Algorithm", class_=""), head("clients"), *(head(n) for n in names)]
+    names = ("worst", "worst tenth, mean", "10 %", "median", "90 %")
+    header = [head("Algorithm", class_=""), head("people"), *(head(n) for n in names)]
     header.append(head("10 % to 90 %, median", class_="plot"))
     body = []
     for s in rows:
