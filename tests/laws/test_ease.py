@@ -3,6 +3,6 @@ from fedrec.testing import AlgorithmLaws
 
 class TestEase(AlgorithmLaws):
     name = "ease"
-    config = {"reg": 5.0}  # noqa: RUF012
-    sample = {"reg": 30.0}  # noqa: RUF012
+    config = {"reg": 5.0}
+    sample = {"reg": 30.0}
     floor = 0.11

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedrec.contract import ContractError, Part, Phase, Stat, Total, Update
+from fedrec.contract import ContractError, Part, Phase, Total, Update
 
 
 class RingSum:
@@ -33,6 +33,12 @@ class RingSum:
         self.ring: dict[str, NDArray[Any]] = {
             name: np.zeros(stat.shape, np.int32 if stat.bits == 32 else np.int64) for name, stat in phase.stats.items()
         }
+        for name, stat in phase.stats.items():
+            if stat.counts and stat.linf * capacity >= 2 ** (stat.bits - 1):
+                raise ContractError(
+                    f"statistic {name!r} counts up to {stat.linf:g} for each of {capacity:,} people, and "
+                    f"{stat.bits} bits have no head-room for that: declare bits=64, or a smaller linf"
+                )
         self.users = 0
         self.clipped = 0
         self.saturated = 0
@@ -44,39 +50,41 @@ class RingSum:
                 f"phase {self.phase.name!r} declares the statistics {sorted(self.phase.stats)}, "
                 f"the client sent {sorted(update)}: make plan() and client_update() agree"
             )
-        factor = clip_factor(update, self.clip)
         for name, part in update.items():
-            self._add_part(name, self.phase.stats[name], part, factor)
-        self.note(1, int(factor < 1.0))
+            if not np.isfinite(part.values).all():
+                raise ContractError(f"statistic {name!r} of a client holds a value that is not finite")
+        factor = clip_factor(update, self.clip)
+        steps = {name: self._quantised(name, part, factor) for name, part in update.items()}
+        self.note(1, int(factor < 1.0))  # before anything is added: a refused update leaves the sum as it was
+        for name, part in update.items():
+            target = self.ring[name]
+            if part.index:
+                target[np.ix_(*part.index)] += steps[name]
+            else:
+                target += steps[name]
 
-    def _add_part(self, name: str, stat: Stat, part: Part, factor: float) -> None:
+    def _quantised(self, name: str, part: Part, factor: float) -> NDArray[Any]:
+        linf = self.phase.stats[name].linf
         values = np.asarray(part.values, np.float64) * factor
-        if not np.isfinite(values).all():
-            raise ContractError(f"statistic {name!r} of a client holds a value that is not finite")
-        over = np.abs(values) > stat.linf
+        over = np.abs(values) > linf
         if over.any():
             self.saturated += int(over.sum())
-            values = np.clip(values, -stat.linf, stat.linf)
-        steps = np.rint(values / self.quantum[name]).astype(self.ring[name].dtype)
-        target = self.ring[name]
-        if part.index:
-            target[np.ix_(*part.index)] += steps
-        else:
-            target += steps
+            values = np.clip(values, -linf, linf)
+        return np.asarray(np.rint(values / self.quantum[name]), self.ring[name].dtype)
 
     def note(self, users: int, clipped: int = 0) -> None:
         """Count users whose updates are in the ring."""
+        if self.users + users > self.capacity:
+            raise ContractError(f"{self.users + users} users in a sum with head-room for {self.capacity}")
         self.users += users
         self.clipped += clipped
-        if self.users > self.capacity:
-            raise ContractError(f"{self.users} users in a sum with head-room for {self.capacity}")
 
     def merge(self, other: RingSum) -> None:
         """Add another sum of the same phase (a silo's, a gateway's, another machine's)."""
-        for name, ring in self.ring.items():
-            ring += other.ring[name]
-        self.saturated += other.saturated
         self.note(other.users, other.clipped)
+        self.saturated += other.saturated
+        for name in self.ring:
+            self.ring[name] += other.ring[name]
 
     def decode(self) -> Total:
         """Return the sum as numbers: float64, counts as int64."""
@@ -93,5 +101,6 @@ def clip_factor(update: Mapping[str, Part], clip: float | None) -> float:
     """Return min(1, clip / |update|), the norm taken over all the statistics of one user together."""
     if clip is None:
         return 1.0
-    squares = sum(float(np.sum(np.square(np.asarray(part.values, np.float64)))) for part in update.values())
+    with np.errstate(over="ignore"):  # beyond 1e154 the norm is infinite and the factor 0: bounded all the same
+        squares = sum(float(np.sum(np.square(np.asarray(part.values, np.float64)))) for part in update.values())
     return 1.0 if squares <= clip * clip else clip / float(np.sqrt(squares))
