@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,8 @@ from fedrec.experiment.fit import Model, Options, Progress, chooses_round, fit
 from fedrec.experiment.folder import RunFolder
 from fedrec.experiment.machine import environment, peak_rss_bytes, refuse_beyond_memory
 from fedrec.experiment.progress import Reporter
-from fedrec.experiment.twin import compare_with_twin
 from fedrec.experiment.tune import Search, search
+from fedrec.experiment.twin import compare_with_twin
 from fedrec.metrics.ranks import Ranks
 from fedrec.server.rounds import schedule
 
@@ -231,7 +230,7 @@ def _metrics(
         "seconds": {name: round(value, 4) for name, value in seconds.items()},
         "peak_rss_bytes": peak_rss_bytes(),
         "privacy": None,
-        "simulated": "on one machine; masks and noise off",
+        "simulated": "simulated on one machine; masks and noise off",
         "failures": _failures(progress),
         "environment": environment(),
     }

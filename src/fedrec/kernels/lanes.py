@@ -9,15 +9,18 @@ cost more than they bring.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 _threads = 0
+LANE = "fedrec-lane"
 
 
 def threads() -> int:
@@ -55,10 +58,16 @@ def balanced(offsets: NDArray[np.int64], parts: int) -> list[tuple[int, int]]:
 def run(task: Callable[..., Any], ranges: list[tuple[int, int]]) -> list[Any]:
     """Call ``task(start, stop)`` for each range, in threads, and return the results in order."""
     count = threads()
-    if count == 1 or len(ranges) <= 1:
+    nested = threading.current_thread().name.startswith(LANE)  # a lane that waits for lanes would wait for ever
+    if count == 1 or len(ranges) <= 1 or nested:
         return [task(a, b) for a, b in ranges]
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(lambda r: task(*r), ranges))
+    return list(_pool(count).map(lambda r: task(*r), ranges))
+
+
+@lru_cache(maxsize=4)
+def _pool(count: int) -> ThreadPoolExecutor:
+    """Return the threads, kept between calls: starting them costs as much as a small kernel."""
+    return ThreadPoolExecutor(count, thread_name_prefix=LANE)
 
 
 @contextmanager

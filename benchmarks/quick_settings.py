@@ -1,0 +1,56 @@
+"""Choose the settings of `fedrec bench quick` on validation of the bundled purchases; the test part is not read.
+
+    python benchmarks/quick_settings.py [ALGORITHM ...]
+
+Writes src/fedrec/experiment/quick_settings.toml and benchmarks/results/quick_search.jsonl.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from fedrec.algorithms.registry import BUILT_IN
+from fedrec.experiment import run
+from fedrec.experiment.config import RunConfig, _toml
+
+HERE = Path(__file__).parent
+TARGET = HERE.parent / "src" / "fedrec" / "experiment" / "quick_settings.toml"
+SEARCH = HERE / "results" / "quick_search.jsonl"
+PROTOCOLS = ("last-basket", "leave-last-out")
+HEAD = """\
+# Settings of `fedrec bench quick`, chosen on validation of the bundled purchases (last-basket: ndcg@20,
+# leave-last-out: ndcg@10) from each algorithm's grid. Made by: python benchmarks/quick_settings.py
+"""
+
+
+def main(names: list[str]) -> None:
+    chosen: dict[str, dict[str, Any]] = tomllib.loads(TARGET.read_text()) if TARGET.exists() else {}
+    lines = [json.loads(x) for x in SEARCH.read_text().splitlines()] if SEARCH.exists() else []
+    data = run.load_data(RunConfig(algorithm="popularity", data="quickstart"))
+    for name in names:
+        for protocol in PROTOCOLS:
+            began = time.perf_counter()
+            prepared = run.prepare(RunConfig(algorithm=name, data="quickstart", protocol=protocol), data)
+            if not type(prepared.algorithm).grid:
+                chosen.setdefault(name, {})[protocol] = {}
+                continue
+            _, found = run.tune(prepared)
+            chosen.setdefault(name, {})[protocol] = found.best.settings
+            lines = [x for x in lines if (x["algorithm"], x["protocol"]) != (name, protocol)]
+            lines += [{"protocol": protocol} | x for x in found.lines()]
+            print(f"{name:<11} {protocol:<15} {len(found.trials):>3} points {time.perf_counter() - began:6.1f} s  "
+                  f"{found.best.settings}  validation {found.metric} {found.best.validation[found.metric]:.4f}", flush=True)  # fmt: skip
+        SEARCH.parent.mkdir(exist_ok=True)
+        SEARCH.write_text("".join(json.dumps(x) + "\n" for x in lines))
+        order = [n for n in BUILT_IN if n in chosen]
+        text = [f"\n[{n}]\n" + "".join(f"{p} = {_toml(chosen[n][p])}\n" for p in PROTOCOLS) for n in order]
+        TARGET.write_text(HEAD + "".join(text))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or list(BUILT_IN))
