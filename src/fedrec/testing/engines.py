@@ -92,6 +92,7 @@ def _bytes(subject: Subject, chunk: int | None = None) -> bytes:
 
 
 def _resumed(subject: Subject, stop: int) -> bytes:
+    subject = subject.again()
     runtime = subject.runtime()
     state: State | None = None
     for step in train(subject.algorithm, subject.catalog, runtime, subject.seed):
@@ -100,6 +101,7 @@ def _resumed(subject: Subject, stop: int) -> bytes:
             break
     assert state is not None
     saved, kept = as_bytes(state.shared), as_bytes(runtime.private)
+    subject = subject.again()  # another process: what the object remembered is gone
     later = subject.runtime()
     later.private = from_bytes(kept)
     last = run(subject, later, State(from_bytes(saved), stop))

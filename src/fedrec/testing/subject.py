@@ -28,6 +28,7 @@ class Moment:
 
     @property
     def key(self) -> Key:
+        """Return the round's randomness."""
         return Key(SEED, self.number, "update")
 
 
@@ -42,7 +43,12 @@ class Subject:
 
     @property
     def catalog(self) -> Catalog:
+        """Return what everybody knows: the items, and how many people are expected."""
         return Catalog(self.users.n_items, self.users.n_users)
+
+    def again(self) -> Subject:
+        """Return the same subject with an algorithm object that remembers nothing."""
+        return Subject(type(self.algorithm)(self.algorithm.config), self.users, self.seed)
 
     def runtime(self, **options: Any) -> LocalRuntime:
         """Return a fresh local runtime with everybody's initial private state."""

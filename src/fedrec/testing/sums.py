@@ -149,7 +149,8 @@ def bound_ratio(phase: Phase, quantum: dict[str, float], total: Total) -> float:
         if stat.l2 is not None:
             assert norm <= stat.l2 + slack, f"{name!r}: one user has norm {norm}, declared {stat.l2}"
             worst = max(worst, norm / stat.l2)
-        square, slack_square = square + norm**2, slack_square + slack**2
+        else:  # the phase's clip is over what has no bound of its own
+            square, slack_square = square + norm**2, slack_square + slack**2
     if phase.clip is not None:
         norm, limit = float(np.sqrt(square)), phase.clip + float(np.sqrt(slack_square))
         assert norm <= limit * (1 + 1e-12), f"one user's update has norm {norm} after the clip at {phase.clip}"
