@@ -10,7 +10,7 @@ from fedrec.report.markup import Html, join, tag
 
 SERIES = 8  # colours; the shape of the marker and the dashes tell series apart without colour
 _DASHES = (None, "6 3", "2 3", "8 3 2 3")
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380.0, 250.0, 44.0, 14.0, 12.0, 40.0
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380.0, 256.0, 44.0, 14.0, 26.0, 40.0
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Scale:
     start: float
     end: float
     log: bool = False
+    whole: bool = False
 
     def __call__(self, value: float) -> float:
         """Return the pixel of a value; values outside the axis sit on its ends."""
@@ -43,6 +44,7 @@ class Scale:
         raw = span / 4
         power = 10.0 ** math.floor(math.log10(raw))
         step_size = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= raw * 0.999)
+        step_size = max(step_size, 1.0) if self.whole else step_size
         first = math.ceil(self.low / step_size - 1e-9)
         return [k * step_size for k in range(first, math.floor(self.high / step_size + 1e-9) + 1)]
 
@@ -80,21 +82,26 @@ def key(index: int) -> Html:
     return tag("svg", line, marker(index, 14.0, 7.0), viewBox="0 0 28 14", width=28, height=14, aria_hidden="true")
 
 
-def chart(lines: Sequence[Line], x_label: str, y_label: str, summary: str, span: tuple[float, float]) -> Html:
-    """Return a line chart; ``span``: the y axis; x is logarithmic where the values span more than a factor of 30.
+def chart(
+    lines: Sequence[Line], x_label: str, y_label: str, summary: str, span: tuple[float, float], whole: bool = False
+) -> Html:
+    """Return a line chart; x is logarithmic where the values span more than a factor of 30.
 
+    ``span``: the ends of the y axis; ``whole``: x counts something, so its ticks are whole numbers.
     A series that ends early is carried on as a faint level line, so that one-round methods can be compared.
     """
     xs = [p[0] for line in lines for p in line.points]
     positive = [x for x in xs if x > 0]
     log = bool(positive) and len(positive) == len(xs) and max(xs) / min(positive) > 30
     low = min(positive) if log else 0.0
-    across = Scale(low, max(xs), LEFT, WIDTH - RIGHT, log)
+    across = Scale(
+        low, max(xs) * (1.0 if max(len(line.points) for line in lines) > 1 else 1.15), LEFT, WIDTH - RIGHT, log, whole
+    )
     up = Scale(span[0], span[1], HEIGHT - BOTTOM, TOP)
     body = [_grid(across, up), *(_line(line, across, up) for line in lines)]
     middle = (LEFT + WIDTH - RIGHT) / 2
     body.append(tag("text", x_label, x=middle, y=HEIGHT - 6, class_="axis", text_anchor="middle"))
-    body.append(tag("text", y_label, x=4.0, y=TOP - 1, class_="axis"))
+    body.append(tag("text", y_label, x=4.0, y=11.0, class_="axis"))
     return tag("svg", *body, viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}", role="img", aria_label=summary, class_="chart")
 
 

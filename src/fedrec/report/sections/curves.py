@@ -58,7 +58,7 @@ def _chart(curves: list[Curve], axis: str, label: str, metric: str, places: dict
     top = max(values)
     span = (min(0.0, *values), top * 1.05 if top > 0 else 1.0)
     ends = "; ".join(f"{x.name} {x.points[-1][1]:.3f} at {x.points[-1][0]:.4g}" for x in lines)
-    return tag("figure", plots.chart(lines, label, metric, f"{metric} against {label}: {ends}", span))
+    return tag("figure", plots.chart(lines, label, metric, f"{metric} against {label}: {ends}", span, axis == "round"))
 
 
 def thinned(points: list[Point], most: int) -> list[Point]:

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from fedrec.report import numbers, plots
 from fedrec.report.cells import cell, estimate, figure, head, section, table
-from fedrec.report.document import Document, Groups, Spread
+from fedrec.report.document import Document, Estimate, Groups, Spread
 from fedrec.report.markup import Child, Html, tag
+
+SIDEWAYS = 6  # more groups than these are put below each other
 
 
 def render(document: Document) -> Html | None:
     """Return one table for each grouping and one for the spread over clients."""
     parts: list[Child] = []
+    places = {(x.data, x.protocol) for x in document.groups} | {(s.data, s.protocol) for s in document.spread}
     for groups in document.groups:
-        parts += [tag("h3", f"By {groups.by}"), _groups(groups)]
+        where = f", {', '.join(w for w in (groups.data, groups.protocol) if w)}" if len(places) > 1 else ""
+        parts += [
+            tag("h3", f"By {groups.by}{where}"),
+            _wide(groups) if len(groups.names) <= SIDEWAYS else _tall(groups),
+        ]
     spreads: dict[tuple[str, str, str], list[Spread]] = {}
     for s in document.spread:
         spreads.setdefault((s.data, s.protocol, s.metric), []).append(s)
     for (data, protocol, metric), rows in spreads.items():
-        parts += [tag("h3", "By client"), _spread(rows, _caption(metric, "over clients", data, protocol))]
+        where = f", {', '.join(w for w in (data, protocol) if w)}" if len(places) > 1 else ""
+        parts += [
+            tag("h3", f"From person to person{where}"),
+            _spread(rows, _caption(metric, "over people", data, protocol)),
+        ]
     if not parts:
         return None
-    lead = "A mean can hide who loses. Here it is taken apart, down to the worst-served tenth of the clients."
+    lead = "A mean can hide who loses. Here it is taken apart, down to the worst-served tenth."
     return section("groups", "Who is served well, who is not", *parts, lead=lead)
 
 
@@ -29,22 +40,44 @@ def _caption(metric: str, how: str, data: str, protocol: str) -> str:
     return f"{metric} {how}" + (f" ({where})" if where else "")
 
 
-def _groups(groups: Groups) -> Html:
-    top = max((e.value for values in groups.values.values() for e in values if e.value is not None), default=0.0)
+def _top(groups: Groups) -> float:
+    return max((e.value for values in groups.values.values() for e in values if e.value is not None), default=0.0)
+
+
+def _wide(groups: Groups) -> Html:
+    """Return one row an algorithm and one column a group."""
+    top = _top(groups)
     header = [head("Algorithm", class_="")]
     for k, name in enumerate(groups.names):
-        people = tag("small", f"{numbers.count(groups.users[k])}", class_="ci") if groups.users else None
-        header.append(head(name, people))
+        header.append(head(name, _people(groups, k)))
     rows = []
     for name, values in groups.values.items():
-        cells: list[Child] = [head(tag("bdi", name), class_="", scope="row")]
-        for e in values:
-            drawn = plots.bar(e.value, top) if e.value is not None else None
-            cells.append(cell(estimate(e), drawn, class_="n barred"))
-        rows.append(tag("tr", cells))
-    return table(
-        _caption(groups.metric, f"by {groups.by}", groups.data, groups.protocol), [tag("tr", header)], rows, "compact"
-    )
+        rows.append(tag("tr", head(tag("bdi", name), class_="", scope="row"), [_barred(e, top) for e in values]))
+    return _table(groups, header, rows)
+
+
+def _tall(groups: Groups) -> Html:
+    """Return one row a group and one column an algorithm, for many groups (shops)."""
+    top = _top(groups)
+    header = [head(groups.by, class_=""), *(head(tag("bdi", name)) for name in groups.values)]
+    rows = []
+    for k, name in enumerate(groups.names):
+        first = head(tag("bdi", name), _people(groups, k), class_="", scope="row")
+        rows.append(tag("tr", first, [_barred(values[k], top) for values in groups.values.values()]))
+    return _table(groups, header, rows)
+
+
+def _people(groups: Groups, k: int) -> Html | None:
+    return tag("small", numbers.count(groups.users[k]), class_="ci") if groups.users else None
+
+
+def _barred(e: Estimate, top: float) -> Html:
+    return cell(estimate(e), plots.bar(e.value, top) if e.value is not None else None, class_="n barred")
+
+
+def _table(groups: Groups, header: list[Html], rows: list[Html]) -> Html:
+    caption = _caption(groups.metric, f"by {groups.by}", groups.data, groups.protocol)
+    return table(caption, [tag("tr", header)], rows, "compact")
 
 
 def _spread(rows: list[Spread], caption: str) -> Html:

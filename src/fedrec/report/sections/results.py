@@ -13,9 +13,9 @@ from fedrec.report.words import meaning
 
 FIRST, MORE = 2, 6  # metrics of each protocol in the main table, and in the one below it; the JSON holds all
 ROLES = (
-    ("federated", "Federated, each above its centralised twin"),
+    ("federated", "Federated"),
     ("baseline", "Baselines"),
-    ("control", "Controls: what the experiment itself must not be able to do"),
+    ("control", "Controls: what is reached without federation, or without information"),
 )
 
 
@@ -49,10 +49,11 @@ def render(document: Document) -> Html | None:
         if len(sets) > 1:
             parts.append(tag("h3", name, id=f"results-{slug(name)}"))
         parts.append(_one(document, name))
-    lead = (
-        "Quality with its 95 % interval over people. The best number of each column is marked; controls, twins and "
-        "flagged numbers do not compete. A twin is an independent centralised solution on the pooled data."
-    )
+    known = [e for r in document.results for e in r.metrics.values()]
+    lead = "Quality with its 95 % interval over people. " if any(e.low is not None for e in known) else ""
+    lead += "The best number of each column is marked; controls, twins and flagged numbers do not compete."
+    if any(r.role == "twin" for r in document.results):
+        lead += " A twin, below its federated row, is an independent centralised solution on the pooled data."
     if document.shops is not None:
         lead = f"Here one customer is one client. {lead}"
     return section("results", "All algorithms", tag("ul", _protocol_lines(document), class_="plain"), *parts, lead=lead)

@@ -45,7 +45,7 @@ def render(document: Document) -> Html | None:
         return None
     span = _span(shops)
     arms = len(ARMS) + 2
-    top = [head("Shop", class_="", rowspan=2), head("Customers", rowspan=2)]
+    top = [head("Shop", class_="", rowspan=2)]
     top += [head(name, class_="group", colspan=arms, scope="colgroup") for name in shops.algorithms]
     below = [h for _ in shops.algorithms for h in _arm_heads()]
     body = [_row(row, shops, span) for row in shops.rows]
@@ -58,24 +58,25 @@ def render(document: Document) -> Html | None:
     )
     caption = f"{shops.metric} of every shop{under}"
     note = tag("p", shops.note, class_="note") if shops.note else None
-    shown = table(caption, [tag("tr", top), tag("tr", below)], body, class_="wide")
+    shown = table(caption, [tag("tr", top), tag("tr", below)], body, class_="shops")
     legend = tag("p", "Gain: federated minus alone over the same customers, with its 95 % interval. ", class_="note")
     return section("shops", "Every shop", shown, legend, note, lead=lead)
 
 
 def _arm_heads() -> list[Html]:
-    names = [head(arm, class_="n first" if arm == "alone" else "n") for arm in ARMS]
-    return [*names, head("gain", class_="n"), head(tag("span", "gain, drawn", class_="hidden"), class_="plot")]
+    drawn = head(tag("span", "gain, drawn", class_="hidden"), class_="plot")
+    return [head("gain", class_="n first"), drawn, *(head(arm) for arm in ARMS)]
 
 
 def _row(row: Shop, shops: Shops, span: tuple[float, float]) -> Html:
-    cells = [head(tag("bdi", row.name), class_="", scope="row"), cell(figure(row.users, numbers.count(row.users)))]
+    users = tag("small", figure(row.users, numbers.count(row.users)), " customers", class_="ci") if row.users else None
+    cells = [head(tag("bdi", row.name), users, class_="", scope="row")]
     for name in shops.algorithms:
         arms = row.scores.get(name, Arms())
-        cells += [cell(estimate(getattr(arms, a)), class_="n first" if a == "alone" else "n") for a in ARMS]
         gain = arms.gain
         drawn = None if gain.value is None else plots.interval(gain.value, gain.low, gain.high, span, zero=True)
-        cells += [cell(estimate(gain, show=numbers.signed)), cell(join(drawn), class_="plot")]
+        cells += [cell(estimate(gain, show=numbers.signed), class_="n first"), cell(join(drawn), class_="plot")]
+        cells += [cell(estimate(getattr(arms, a))) for a in ARMS]
     return tag("tr", cells, class_="total" if row.total else None)
 
 
