@@ -9,7 +9,7 @@ MUTATIONS: list[tuple[str, str, str, str, str]] = [
     (
         "no clip at all",
         PIPELINE,
-        "factor = clip_factor(update, self.clip)",
+        "factor = clip_factor({name: part for name, part in update.items() if stats[name].l2 is None}, self.clip)",
         "factor = 1.0",
         "guard_clip_scales_the_whole_update",
     ),

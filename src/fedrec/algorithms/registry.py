@@ -12,6 +12,7 @@ from fedrec.contract import Algorithm, ConfigError, did_you_mean
 BUILT_IN = {
     "popularity": "fedrec.algorithms.popularity:Popularity",
     "ease": "fedrec.algorithms.ease:Ease",
+    "fedmf": "fedrec.algorithms.fedmf:FedMF",
     "slist": "fedrec.algorithms.slist:Slist",
 }
 

@@ -59,7 +59,7 @@ class Phase:
     """Rounds in which the same statistics travel.
 
     ``broadcast``: names of shared arrays sent down at the start of each round; ``clip``: L2 bound over one user's
-    whole concatenated update (None: bounded by construction); ``data_rounds`` is for progress displays.
+    whole update, all statistics together that declare no ``l2`` of their own (None: bounded by construction).
     """
 
     name: str

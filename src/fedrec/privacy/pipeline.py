@@ -53,8 +53,12 @@ class RingSum:
         for name, part in update.items():
             if not np.isfinite(part.values).all():
                 raise ContractError(f"statistic {name!r} of a client holds a value that is not finite")
-        factor = clip_factor(update, self.clip)
-        steps = {name: self._quantised(name, part, factor) for name, part in update.items()}
+        stats = self.phase.stats  # what declares an l2 of its own is bounded by construction and is not scaled
+        factor = clip_factor({name: part for name, part in update.items() if stats[name].l2 is None}, self.clip)
+        steps = {
+            name: self._quantised(name, part, factor if stats[name].l2 is None else 1.0)
+            for name, part in update.items()
+        }
         self.note(1, int(factor < 1.0))  # before anything is added: a refused update leaves the sum as it was
         for name, part in update.items():
             target = self.ring[name]
@@ -98,7 +102,7 @@ class RingSum:
 
 
 def clip_factor(update: Mapping[str, Part], clip: float | None) -> float:
-    """Return min(1, clip / |update|), the norm taken over all the statistics of one user together."""
+    """Return min(1, clip / |update|), the norm taken over all these statistics of one user together."""
     if clip is None:
         return 1.0
     with np.errstate(over="ignore"):  # beyond 1e154 the norm is infinite and the factor 0: bounded all the same
