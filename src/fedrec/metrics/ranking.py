@@ -30,7 +30,8 @@ def per_user(ranks: Ranks, metric: str, k: int) -> FloatArray:
     if metric == "ndcg":
         gain[hit] = 1.0 / np.log2(ranks.rank[hit] + 1.0)
         discounts = np.concatenate([[0.0], np.cumsum(1.0 / np.log2(np.arange(2, k + 2)))])
-        return _sum(person, gain, len(held)) / np.maximum(discounts[np.minimum(held, k)], 1e-300)
+        ideal: FloatArray = np.maximum(discounts[np.minimum(held, k)], 1e-300)
+        return _sum(person, gain, len(held)) / ideal
     if metric == "mrr":
         best = np.full(len(held), np.inf)
         np.minimum.at(best, person, np.where(hit, ranks.rank, np.inf))
@@ -40,23 +41,23 @@ def per_user(ranks: Ranks, metric: str, k: int) -> FloatArray:
         sorted_hits = hit[order].astype(np.float64)
         nth = np.cumsum(sorted_hits) - np.repeat((np.cumsum(sorted_hits) - sorted_hits)[ranks.offsets[:-1]], held)
         gain = np.where(hit[order], nth / ranks.rank[order], 0.0)
-        return _sum(person, gain, len(held)) / np.maximum(np.minimum(held, k), 1)
+        return np.asarray(_sum(person, gain, len(held)) / np.maximum(np.minimum(held, k), 1), np.float64)
     hits = _sum(person, hit.astype(np.float64), len(held))
     if metric == "hr":
         return (hits > 0).astype(np.float64)
     if metric == "recall":
-        return hits / np.maximum(held, 1)
+        return np.asarray(hits / np.maximum(held, 1), np.float64)
     if metric == "precision":
         return hits / k
     raise ValueError(f"no metric is called {metric!r}; expected one of {', '.join(METRICS)}")
 
 
 def _sum(person: NDArray[np.int64], values: FloatArray, n: int) -> FloatArray:
-    return np.bincount(person, weights=values, minlength=n)
+    return np.asarray(np.bincount(person, weights=values, minlength=n), np.float64)
 
 
-def summary(ranks: Ranks, ks: tuple[int, ...] = (10, 20), metrics: tuple[str, ...] = METRICS, tag: str = "") -> dict[
-    str, float
-]:
+def summary(
+    ranks: Ranks, ks: tuple[int, ...] = (10, 20), metrics: tuple[str, ...] = METRICS, tag: str = ""
+) -> dict[str, float]:
     """Return {"hr@10": mean, ...}; ``tag`` marks sampled metrics, as in ``hr@10[99]``."""
     return {f"{m}@{k}{tag}": float(per_user(ranks, m, k).mean()) for k in ks for m in metrics}

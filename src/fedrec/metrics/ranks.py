@@ -62,7 +62,7 @@ def _rank_candidates(
     own, others = mine[:, -1:], mine[:, :-1]
     greater = (others > own).sum(axis=1)
     tied = (others == own).sum(axis=1)
-    return 1.0 + greater + tied * (1.0 if pessimistic else 0.5)
+    return np.asarray(1.0 + greater + tied * (1.0 if pessimistic else 0.5), np.float64)
 
 
 def top_items(scores: NDArray[np.float32], allowed: NDArray[np.bool_], k: int) -> NDArray[np.int64]:
