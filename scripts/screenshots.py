@@ -80,10 +80,9 @@ def shoot(browser: str, page: Path, out: Path, scratch: Path) -> bool:
 
 def sample(folder: Path) -> Path:
     """Write the sample report of the tests and return its path."""
-    sys.path.insert(0, str(ROOT / "tests" / "report"))
-    from sample import sample as document
-
+    sys.path.insert(0, str(ROOT))
     from fedrec.report.html import write
+    from tests.report.sample import sample as document
 
     page = folder / "sample.html"
     print(f"{write(page, document()):,} bytes")
