@@ -82,7 +82,7 @@ def _coded(raw: Raw) -> tuple[_Rows, pl.Series, pl.Series]:
     raw.frame = pl.DataFrame()  # everything needed is taken out; its memory is wanted
     if clock is not None and clock.null_count():
         keep = clock.is_not_null()
-        raw.notes.append(f"{len(keep) - int(keep.sum()):,} rows dropped: no {kind} (of {len(keep):,})")
+        raw.notes.append(f"dropped {len(keep) - int(keep.sum()):,} of {len(keep):,} rows: no {kind}")
         if not keep.any():
             raise DataError(f"{raw.where}: no row has a {kind}; fill the column in or take it out of the file")
         users, items, clock = users.filter(keep), items.filter(keep), clock.filter(keep)
@@ -134,7 +134,7 @@ def _without_duplicates(rows: _Rows, n_items: int, duplicates: str, notes: list[
     if repeated == 0:
         return None
     if duplicates == "all":
-        notes.append(f"{repeated:,} rows repeat an earlier (user, item) pair; all are kept")
+        notes.append(f"kept all {repeated:,} of {len(pairs):,} rows that repeat a (user, item) pair")
         return None
     order = np.argsort(pairs, kind="stable")
     pairs = pairs[order]
@@ -145,5 +145,5 @@ def _without_duplicates(rows: _Rows, n_items: int, duplicates: str, notes: list[
     mask = np.zeros(len(pairs), bool)
     mask[order[edge]] = True
     which = f"{duplicates} in the file" if rows.clock is None else {"first": "earliest", "last": "latest"}[duplicates]
-    notes.append(f"{repeated:,} rows dropped: they repeat a (user, item) pair; the {which} is kept")
+    notes.append(f"dropped {repeated:,} of {len(pairs):,} rows: they repeat a (user, item) pair; the {which} is kept")
     return mask

@@ -82,6 +82,11 @@ def choose(
     return out
 
 
+def order_note(chosen: Mapping[str, str]) -> list[str]:
+    """Return what to tell about an order column, if one is used."""
+    return [f"order within a user: column {chosen['order']!r}; times are not read"] if "order" in chosen else []
+
+
 def _listed(found: Sequence[str]) -> str:
     shown = ", ".join(repr(x) for x in list(found)[:20])
     return f"{shown} and {len(found) - 20} more" if len(found) > 20 else shown or "none"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,14 +54,13 @@ class Dataset:
         return self.interactions.n_interactions
 
     def fingerprint(self) -> str:
-        """Return a SHA-256 over ids, order and times (hex, 16 digits): equal data, equal fingerprint."""
+        """Return a SHA-256 (hex, 16 digits) over ids, order, times, ratings and parts."""
         digest = hashlib.sha256()
         for ids in (self.user_ids, self.item_ids):
             digest.update("\x1f".join(str(x) for x in ids.to_list()).encode())
-        digest.update(self.interactions.offsets.tobytes())
-        digest.update(self.interactions.items.tobytes())
-        if self.interactions.times is not None:
-            digest.update(self.interactions.times.tobytes())
+        rows = self.interactions
+        for array in (rows.offsets, rows.items, rows.times, rows.values, self.parts):
+            digest.update(b"|" if array is None else np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
 
     def user_code(self, user: object) -> int:
@@ -80,7 +80,7 @@ class Dataset:
         if code is None:
             raise UnknownIdError(
                 f"{kind} {str(wanted)!r} is not in {self.name} ({len(ids):,} {kind}s, for example "
-                f"{str(ids[0])!r}).{did_you_mean(str(wanted), list(table)[:100_000])}"
+                f"{str(ids[0])!r}).{did_you_mean(str(wanted), islice(table, 20_000))}"
             )
         return int(code)
 

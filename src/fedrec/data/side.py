@@ -30,7 +30,8 @@ def _aligned(data: Dataset, table: pl.DataFrame, ids: pl.Series, kind: str, wher
     keyed = table.with_columns(pl.col(key).cast(pl.String)).drop_nulls(key)
     unique = keyed.unique(key, keep="first", maintain_order=True)
     if unique.height < keyed.height:
-        data.notes.append(f"{keyed.height - unique.height:,} rows of {where} repeat an id; the first is kept")
+        repeats = keyed.height - unique.height
+        data.notes.append(f"{where}: left out {repeats:,} rows that repeat an id; the first is kept")
     base = pl.DataFrame({key: ids.cast(pl.String)})
     known = base.join(unique.select(key), on=key, how="semi").height
     if known == 0:
@@ -39,8 +40,8 @@ def _aligned(data: Dataset, table: pl.DataFrame, ids: pl.Series, kind: str, wher
             f"here: {unique[key][0] if unique.height else 'nothing'!r}, ...)"
         )
     if known < len(ids):
-        data.notes.append(f"{len(ids) - known:,} of {len(ids):,} {kind}s are not in {where}")
+        data.notes.append(f"{where}: {len(ids) - known:,} of {len(ids):,} {kind}s are not in it")
     if unique.height > known:
-        data.notes.append(f"{unique.height - known:,} {kind}s of {where} have no interaction and are left out")
+        data.notes.append(f"{where}: left out {unique.height - known:,} {kind}s without an interaction")
     joined = base.join(unique, on=key, how="left", maintain_order="left")
     return joined.with_columns(ids.alias(key))

@@ -12,7 +12,7 @@ from fedrec.data.build import build
 from fedrec.data.dataset import Dataset
 from fedrec.data.raw import Raw
 from fedrec.data.readers.files import one_sentence
-from fedrec.data.readers.folder import read_folder
+from fedrec.data.readers.folder import WITHOUT_HEADER, read_folder
 from fedrec.data.readers.frame import read_frame
 from fedrec.data.readers.table import read_side, read_table
 from fedrec.data.side import attach_items, attach_users
@@ -40,7 +40,7 @@ def load(
     {fedrec's name: the file's name}. ``order``: the name of an integer order column where there are no times.
     ``duplicates``: see ``fedrec.data.build.build``. Raises DataError or ConfigError.
     """
-    if isinstance(spec, str) and spec.startswith("synthetic:"):
+    if isinstance(spec, str) and (spec == "synthetic" or spec.startswith("synthetic:")):
         data = synthetic(spec)
         raw = None
     else:
@@ -66,10 +66,10 @@ def _read(spec: object, columns: Mapping[str, str] | None, order: str | None) ->
         return raw
     if isinstance(spec, str | Path):
         path = Path(spec)
-        if path.is_dir():
-            with one_sentence(str(path), "a folder"):
-                return read_folder(path, columns, order)
-        return read_table(path, columns, order)
+        with one_sentence(str(path), "a file or a folder of interactions"):
+            if path.is_dir() or (path.name in WITHOUT_HEADER and path.is_file()):
+                return read_folder(path if path.is_dir() else path.parent, columns, order)
+            return read_table(path, columns, order)
     if isinstance(spec, pl.DataFrame) or hasattr(spec, "columns") or isinstance(spec, Mapping):
         return read_frame(spec, columns, order)
     raise DataError(f"data: got {type(spec).__name__}, expected a path, a name or a data frame")

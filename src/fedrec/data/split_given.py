@@ -38,12 +38,13 @@ def given(data: Interactions, parts: NDArray[np.int8] | None, ordered: bool, see
             f"no validation part is given: {int(validation.sum()):,} rows ({way}) were carved out of the training "
             "part; the model for the test is refitted on the whole training part"
         )
+    first, final = keep(data, train), keep(data, train | validation)
     split = Split(
         "given",
-        keep(data, train),
-        keep(data, train | validation),
-        task(data, train, validation),
-        task(data, train | validation, test),
+        first,
+        final,
+        task(data, train, validation, first),
+        task(data, train | validation, test, final),
         True,
         notes=notes,
         rules={"split": f"{how}; the model for the test is refitted on training and validation part"},

@@ -50,8 +50,9 @@ def pfedrec(data: Interactions, ordered: bool, leaky: bool) -> Split:
             f"({data.n_items:,} items); use --protocol leave-last-out"
         )
     rows = long[enough]
-    validation = _task(train, rows, data.items[validation_at[rows]], sampled[:, :SAMPLED])
-    test = _task(train, rows, data.items[test_at[rows]], sampled[:, SAMPLED:])
+    people = train.take(rows)
+    validation = _task(people, data.items[validation_at[rows]], sampled[:, :SAMPLED])
+    test = _task(people, data.items[test_at[rows]], sampled[:, SAMPLED:])
     split = Split(name, train, train, validation, test, False, rules=_rules(leaky))
     split.counts.update(
         counted(split),
@@ -112,8 +113,6 @@ def _candidates(data: Interactions, rows: NDArray[np.int64]) -> tuple[NDArray[np
     return np.array(sampled, np.int32).reshape(-1, 2 * SAMPLED), enough
 
 
-def _task(train: Interactions, rows: NDArray[np.int64], targets: NDArray[np.int32], sampled: NDArray[np.int32]) -> Task:
-    offsets = np.arange(len(rows) + 1, dtype=np.int64)
-    return Task(
-        train.take(rows), offsets, targets, np.column_stack([sampled, targets]).astype(np.int32), pessimistic=True
-    )
+def _task(people: Interactions, targets: NDArray[np.int32], sampled: NDArray[np.int32]) -> Task:
+    offsets = np.arange(people.n_users + 1, dtype=np.int64)
+    return Task(people, offsets, targets, np.column_stack([sampled, targets]).astype(np.int32), pessimistic=True)

@@ -31,12 +31,13 @@ def ratio(data: Interactions, ordered: bool, seed: int = 0, held: tuple[float, f
     test = long[each] & (place < tests[each])
     validation = long[each] & ~test & (place < (tests + validations)[each])
     how = "newest" if ordered else f"a random share (seed {seed}; the data has no order)"
+    train, final = keep(data, ~(test | validation)), keep(data, ~test)
     split = Split(
         "ratio",
-        keep(data, ~(test | validation)),
-        keep(data, ~test),
-        task(data, ~(test | validation), validation),
-        task(data, ~test, test),
+        train,
+        final,
+        task(data, ~(test | validation), validation, train),
+        task(data, ~test, test, final),
         True,
         rules={
             "split": f"each user's interactions: {how}: {held[1]:g} test, {held[0]:g} validation, at least one each; "

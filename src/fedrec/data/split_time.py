@@ -37,12 +37,13 @@ def global_time(data: Interactions, at: str | float | None = None) -> Split:
     early = data.times < inner
     known, known_early = _users(data, before), _users(data, early)
     lengths = data.lengths()
+    train, final = keep(data, early), keep(data, before)
     split = Split(
         "global-time",
-        keep(data, early),
-        keep(data, before),
-        task(data, early, before & ~early & np.repeat(known_early, lengths)),
-        task(data, before, after & np.repeat(known, lengths)),
+        train,
+        final,
+        task(data, early, before & ~early & np.repeat(known_early, lengths), train),
+        task(data, before, after & np.repeat(known, lengths), final),
         True,
         rules={
             "split": f"test: items new to the user from {_when(cut)} UTC on, for users seen before; validation: from "

@@ -55,8 +55,11 @@ def keep(data: Interactions, mask: BoolArray) -> Interactions:
     return out
 
 
-def task(data: Interactions, history: BoolArray, held: BoolArray) -> Task | None:
-    """Return the task of every user with something under ``held``; items already in the history do not count."""
+def task(data: Interactions, history: BoolArray, held: BoolArray, histories: Interactions | None = None) -> Task | None:
+    """Return the task of every user with something under ``held``; items already in the history do not count.
+
+    ``histories``: ``keep(data, history)`` where the caller has it already (10^8 interactions are not copied twice).
+    """
     if not data.unique():
         held = held & ~_seen_before(data, history, held)
     targets = keep(data, held)
@@ -64,7 +67,8 @@ def task(data: Interactions, history: BoolArray, held: BoolArray) -> Task | None
     if len(rows) == 0:
         return None
     where, offsets = gather(targets.offsets, rows)
-    return Task(keep(data, history).take(rows), offsets, targets.items[where])
+    histories = keep(data, history) if histories is None else histories
+    return Task(histories.take(rows), offsets, targets.items[where])
 
 
 def _seen_before(data: Interactions, history: BoolArray, held: BoolArray) -> BoolArray:
@@ -95,7 +99,7 @@ def leave_last_out(data: Interactions) -> Split:
         "leave-last-out",
         train,
         train,
-        task(data, ~(test | validation), validation),
+        task(data, ~(test | validation), validation, train),
         task(data, ~test, test),
         False,
         rules={
@@ -143,12 +147,14 @@ def last_basket(data: Interactions, basket: str = "day") -> Split:
     test = (from_end == 0) & two
     validation = (from_end == 1) & three
     before = two & ~test
+    early = before & (from_end != 1)
+    train, final = keep(data, early), keep(data, before)
     split = Split(
         "last-basket" if basket == "day" else "last-basket:timestamp",
-        keep(data, before & (from_end != 1)),
-        keep(data, before),
-        task(data, before & (from_end != 1), validation),
-        task(data, before, test),
+        train,
+        final,
+        task(data, early, validation, train),
+        task(data, before, test, final),
         True,
         rules={
             "split": f"all items of the user's last active {basket}{' (UTC)' if basket == 'day' else ''} that are new "

@@ -34,7 +34,7 @@ class _World:
 def parse(spec: str) -> dict[str, int]:
     """Return the numbers of "synthetic:users=N,items=M,per_user=K,seed=S"."""
     out = dict(_DEFAULTS)
-    for pair in filter(None, spec.removeprefix("synthetic:").split(",")):
+    for pair in filter(None, spec.removeprefix("synthetic").removeprefix(":").split(",")):
         name, _, value = pair.partition("=")
         name = name.strip()
         if name not in out:

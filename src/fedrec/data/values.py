@@ -26,7 +26,8 @@ def _refuse(raw: Raw, column: str, bad: pl.Series, expected: str) -> None:
     got = raw.frame[column][row]
     count = int(bad.sum())
     more = f" ({count:,} rows like it)" if count > 1 else ""
-    raise DataError(f"{raw.where}, {raw.place(row)}, column {column}: got {got!r}, expected {expected}{more}")
+    shown = "nothing" if got is None else int(got) if isinstance(got, float) and got.is_integer() else repr(got)
+    raise DataError(f"{raw.where}, {raw.place(row)}, column {column}: got {shown}, expected {expected}{more}")
 
 
 def _as_float(raw: Raw, column: str, expected: str) -> pl.Series:
@@ -79,7 +80,10 @@ def _from_text(raw: Raw, values: pl.Series) -> pl.Series:
     text = values.str.strip_chars()
     text = text.set(text == "", None)
     numbers = text.cast(pl.Float64, strict=False)
-    if numbers.null_count() == text.null_count():
+    wrong = numbers.is_null() & text.is_not_null()
+    if 2 * int(wrong.sum()) < len(text) - text.null_count():  # numbers, and a few of them are none
+        _refuse(raw, "timestamp", wrong, _WHEN)
+    if not wrong.any():
         return numbers
     tidy = text.str.replace("T", " ", literal=True).str.replace(r"\s*(Z|UTC)$", "")
     tidy = pl.select(pl.when(tidy.str.len_chars() == 10).then(tidy + " 00:00").otherwise(tidy)).to_series()

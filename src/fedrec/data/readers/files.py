@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fedrec.contract import DataError, InputError
+from fedrec.contract import DataError, InputError, did_you_mean
 
 GZIP, PARQUET, ZIP = b"\x1f\x8b", b"PAR1", b"PK\x03\x04"
 
@@ -37,11 +37,8 @@ def one_sentence(where: str, expected: str) -> Iterator[None]:
 def existing(path: Path) -> Path:
     """Return the path if there is a file with something in it."""
     if not path.exists():
-        near = ""
-        if path.parent.is_dir():
-            from fedrec.contract import did_you_mean
-
-            near = did_you_mean(path.name, [x.name for x in path.parent.iterdir()])
+        known = [x.name for x in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = did_you_mean(path.name, ["quickstart", *known])
         raise DataError(f"{path}: no such file or folder; give a file, a folder, quickstart or synthetic:...{near}")
     if path.is_file() and path.stat().st_size == 0:
         raise DataError(f"{path}: the file is empty (0 bytes); expected a header line user_id,item_id,... and rows")

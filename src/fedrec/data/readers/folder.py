@@ -12,6 +12,7 @@ from fedrec.data.readers.movielens import read_movielens
 from fedrec.data.readers.table import read_side, read_table
 
 _ENDINGS = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
+WITHOUT_HEADER = ("u.data", "ratings.dat")  # named as a file, they stand for their folder
 KNOWN = (
     "u.data, ratings.dat or ratings.parquet (MovieLens), train.txt and test.txt (LightGCN), NAME.inter (RecBole), "
     "or interactions / ratings in .parquet, .csv or .csv.gz"

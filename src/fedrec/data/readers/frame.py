@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from fedrec.contract import DataError
-from fedrec.data.columns import choose
+from fedrec.data.columns import choose, order_note
 from fedrec.data.raw import Raw
 from fedrec.data.readers.files import one_sentence
 
@@ -22,7 +22,7 @@ def read_frame(frame: Any, columns: Mapping[str, str] | None = None, order: str 
         table = pl.DataFrame(taken)
     if table.height == 0:
         raise DataError("the data frame: no rows; expected at least one interaction")
-    return Raw("frame", "the data frame", table)
+    return Raw("frame", "the data frame", table, notes=order_note(wanted))
 
 
 def _column(frame: Any, name: str) -> pl.Series:

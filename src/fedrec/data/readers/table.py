@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from fedrec.contract import DataError
-from fedrec.data.columns import choose
+from fedrec.data.columns import choose, order_note
 from fedrec.data.raw import Raw, row_number
 from fedrec.data.readers.files import PARQUET, ZIP, existing, one_sentence, start_of
 from fedrec.data.readers.text import TextFile, line_of, open_text, read_text
@@ -43,7 +43,7 @@ def from_text(file: TextFile, columns: Mapping[str, str] | None = None, order: s
         types["timestamp"] = pl.Float64()
     with one_sentence(str(file.path), "a text table"):
         frame = read_text(file, wanted, types)
-    return Raw(stem(file.path), str(file.path), frame, partial(line_of, file))
+    return Raw(stem(file.path), str(file.path), frame, partial(line_of, file), notes=order_note(wanted))
 
 
 def _numeric(file: TextFile, column: str) -> bool:
@@ -69,7 +69,7 @@ def _read_parquet(path: Path, columns: Mapping[str, str] | None, order: str | No
         frame = frame.select(pl.col(theirs).alias(ours) for ours, theirs in wanted.items())
     if frame.height == 0:
         raise DataError(f"{path}: no rows; expected at least one interaction")
-    return Raw(stem(path), str(path), frame, row_number)
+    return Raw(stem(path), str(path), frame, row_number, notes=order_note(wanted))
 
 
 def read_side(path: Path, key: str) -> pl.DataFrame:
