@@ -65,25 +65,27 @@ def terminal(title: str, rows: Sequence[Row]) -> None:
     """Print a table; on a narrow terminal intervals are left out, and columns of text are put below each other."""
     from rich.console import Console
     from rich.measure import Measurement
+    from rich.text import Text
 
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
     names = _shown(rows)
     if len(names) > 2 and not any(_numeric(rows, n) for n in names) and console.width < NARROW * len(names):
         rows = [{"": n, "in order": " · ".join(text(row[n]) for row in rows if row.get(n))} for n in names]
-    table = _rich(title, rows, short=False)
+    table = _rich(rows, short=False)
     if Measurement.get(console, console.options.update(max_width=10_000), table).maximum > console.width:
-        table = _rich(title, rows, short=True)
+        table = _rich(rows, short=True)
     with console.capture() as caught:  # rich fills every line with blanks, which is no good in files
-        console.print(table)
+        console.print(Text(title, style="bold"))
+        console.print(table if rows else "(nothing)")
     print("\n".join(line.rstrip() for line in caught.get().splitlines()))
 
 
-def _rich(title: str, rows: Sequence[Row], short: bool) -> Table:
+def _rich(rows: Sequence[Row], short: bool) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     names = _shown(rows)
     for name in names:
         right = _numeric(rows, name)
