@@ -27,6 +27,7 @@ from fedrec.contract import (
     Update,
     UpdateSum,
 )
+from fedrec.kernels.alone import factors_alone
 from fedrec.kernels.draws import Draws
 from fedrec.kernels.lanes import one_blas_thread
 from fedrec.kernels.server_steps import ServerStep, optimiser
@@ -179,3 +180,11 @@ class FedMF(Algorithm):
         """Return the settings of fold-in."""
         c = self.config
         return Local(c.fold_in, c.negatives, c.loss == "bpr", c.shuffle, c.lr, 0.0, c.reg)
+
+    def alone_scores(
+        self, catalog: Catalog, train: Interactions, histories: Interactions, seed: int, rounds: int
+    ) -> Scores:
+        """Return the scores of every user with federation off: see fedrec.experiment.alone."""
+        c, items = self.config, np.asarray(self.shared(catalog, seed)["items"], np.float32)
+        server = (c.server, c.server_lr, c.server_epsilon)
+        return factors_alone(items, train, histories, seed, rounds, self.local, self.local_fold(), c.clip, server)

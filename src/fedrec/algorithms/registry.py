@@ -13,6 +13,7 @@ BUILT_IN = {
     "popularity": "fedrec.algorithms.popularity:Popularity",
     "ease": "fedrec.algorithms.ease:Ease",
     "fedmf": "fedrec.algorithms.fedmf:FedMF",
+    "pfedrec": "fedrec.algorithms.pfedrec:PFedRec",
     "slist": "fedrec.algorithms.slist:Slist",
 }
 

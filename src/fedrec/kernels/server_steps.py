@@ -30,16 +30,6 @@ def scale(rate: float) -> ServerStep:
     return ServerStep(lambda shape: {}, lambda difference, state: (difference * rate, state))
 
 
-def momentum(decay: float) -> ServerStep:
-    """Add a decaying sum of earlier differences (FedAvgM)."""
-
-    def update(difference: Array, state: State) -> tuple[Array, State]:
-        velocity = decay * np.asarray(state["velocity"], np.float64) + difference
-        return velocity, {"velocity": velocity.astype(np.float32)}
-
-    return ServerStep(lambda shape: {"velocity": np.zeros(shape, np.float32)}, update)
-
-
 def adagrad(epsilon: float) -> ServerStep:
     """Divide by the root of the sum of squares so far, entry by entry."""
 
