@@ -16,7 +16,8 @@ from typing import Any
 
 from fedrec.algorithms.registry import BUILT_IN
 from fedrec.experiment import run
-from fedrec.experiment.config import RunConfig, _toml
+from fedrec.experiment.config import RunConfig
+from fedrec.experiment.toml import toml_value
 
 HERE = Path(__file__).parent
 TARGET = HERE.parent / "src" / "fedrec" / "experiment" / "quick_settings.toml"
@@ -48,7 +49,7 @@ def main(names: list[str]) -> None:
         SEARCH.parent.mkdir(exist_ok=True)
         SEARCH.write_text("".join(json.dumps(x) + "\n" for x in lines))
         order = [n for n in BUILT_IN if n in chosen]
-        text = [f"\n[{n}]\n" + "".join(f"{p} = {_toml(chosen[n][p])}\n" for p in PROTOCOLS) for n in order]
+        text = [f"\n[{n}]\n" + "".join(f"{p} = {toml_value(chosen[n][p])}\n" for p in PROTOCOLS) for n in order]
         TARGET.write_text(HEAD + "".join(text))
 
 

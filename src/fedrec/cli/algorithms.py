@@ -7,9 +7,7 @@ from typing import Any
 from fedrec.cli.common import Format, Verbose, show
 
 
-def algorithms(
-    *, items: int = 10_000, users: int = 1_000, format: Format = "table", verbose: Verbose = False
-) -> int:
+def algorithms(*, items: int = 10_000, users: int = 1_000, format: Format = "table", verbose: Verbose = False) -> int:
     """Print every algorithm and its egress ledger: what is uploaded, shared and kept private, with bytes.
 
     Parameters

@@ -45,7 +45,9 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         return _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 1, verbose)
     except Exception as error:
-        return _fail(f"this is a defect of fedrec, please report it: {type(error).__name__}: {error} (-v shows more)", 1, verbose)
+        return _fail(
+            f"this is a defect of fedrec, please report it: {type(error).__name__}: {error} (-v shows more)", 1, verbose
+        )
 
 
 def _plain(error: CycloptsError) -> str:

@@ -21,7 +21,9 @@ def doctor(*, format: Format = "table", verbose: Verbose = False) -> int:
 
     rows = [{"check": name, "result": str(value), "how to fix": ""} for name, value in environment().items()]
     free = available_memory()
-    rows.append({"check": "free memory", "result": "unknown" if free is None else f"{free / 1e9:.1f} GB", "how to fix": ""})
+    rows.append(
+        {"check": "free memory", "result": "unknown" if free is None else f"{free / 1e9:.1f} GB", "how to fix": ""}
+    )
     problem = _kernel_problem()
     fix = "reinstall numba and llvmlite for this Python" if problem else ""
     rows.append({"check": "compiled kernels", "result": problem or "ok", "how to fix": fix})
@@ -31,7 +33,9 @@ def doctor(*, format: Format = "table", verbose: Verbose = False) -> int:
             {
                 "check": f"{module} ({use})",
                 "result": "ok" if found else "not installed",
-                "how to fix": "" if found else f"pip install 'fedrec[{extra}]'; not needed for anything of this version",
+                "how to fix": ""
+                if found
+                else f"pip install 'fedrec[{extra}]'; not needed for anything of this version",
             }
         )
     show("fedrec doctor", rows, format)

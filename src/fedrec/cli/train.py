@@ -153,6 +153,8 @@ def _report(metrics: dict[str, Any], format: str, out: Path | None) -> None:
             f"{metrics['seconds']['train']:.2f} s training, {metrics['peak_rss_bytes'] / 1e6:,.0f} MB at most"
         )
         if metrics["centralised"]:
-            print(f"centralised twin: largest relative difference {metrics['centralised']['max_relative_difference']:.1e}")
+            print(
+                f"centralised twin: largest relative difference {metrics['centralised']['max_relative_difference']:.1e}"
+            )
         if out is not None:
             print(f"wrote {out}")

@@ -9,14 +9,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from fedrec.contract import Arrays, StorageError
-from fedrec.experiment.files import storage, write_bytes
+from fedrec.experiment.files import reading, write_bytes
 
 META = "__json__"
 
 
 def write_arrays(path: Path, arrays: Arrays, text: str = "") -> None:
     """Write named arrays and a JSON text in one atomic file; the same input gives the same bytes."""
-    ordered = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
+    ordered = {name: np.asarray(arrays[name], order="C") for name in sorted(arrays)}
     if text:
         ordered[META] = np.frombuffer(text.encode(), np.uint8)
     write_bytes(path, save(ordered))
@@ -24,13 +24,13 @@ def write_arrays(path: Path, arrays: Arrays, text: str = "") -> None:
 
 def read_arrays(path: Path) -> tuple[Arrays, str]:
     """Return (arrays, JSON text) of a file written by ``write_arrays``."""
-    with storage(path):
+    with reading(path):
         data = path.read_bytes()
     try:
-        arrays = dict(load(data))
-    except SafetensorError as error:
-        raise StorageError(f"{path} is not a safetensors file ({error}): it was not written by fedrec") from error
-    text = bytes(arrays.pop(META, np.zeros(0, np.uint8))).decode()
+        arrays: Arrays = dict(load(data))
+        text = arrays.pop(META, np.zeros(0, np.uint8)).tobytes().decode()
+    except (SafetensorError, ValueError) as error:
+        raise StorageError(f"{path} is damaged ({error}): it is not what fedrec wrote; train again") from error
     return arrays, text
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from fedrec.algorithms import registry
 from fedrec.contract import Algorithm, ConfigError, did_you_mean
+from fedrec.experiment.toml import read_toml, toml_lines
 from fedrec.runtime.faults import Fault
+
+__all__ = ["RunConfig", "checked", "make_algorithm", "parse_setting", "read_toml", "run_config", "to_toml"]
+
+Model = TypeVar("Model", bound=BaseModel)
+HEAD = "# complete settings of one fedrec run; run again with: fedrec train --config config.toml --out NEW_FOLDER"
 
 
 class RunConfig(BaseModel):
@@ -32,23 +37,21 @@ class RunConfig(BaseModel):
     rounds: int | None = Field(None, ge=1, description="overrides the algorithm's own number of rounds")
     cohort: int | None = Field(None, ge=1, description="expected clients a round; everybody when absent")
     silos: str | None = Field(None, description="users' column whose values are the clients")
-    evaluate_every: int = Field(10, ge=1, description="rounds between validations")
+    evaluate_every: int | None = Field(
+        None, ge=1, description="rounds between validations; when absent 10, under the pfedrec protocols 1"
+    )
     checkpoint_every: int = Field(10, ge=1, description="rounds between checkpoints")
     faults: tuple[Fault, ...] = Field((), description="clients that fail on purpose")
     settings: dict[str, Any] = Field(default_factory=dict, description="the algorithm's own settings")
 
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return a TOML file's content, or say where it is wrong."""
-    try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
-    except FileNotFoundError as error:
-        raise ConfigError(f"no config file {path}: give the path of an existing .toml file") from error
-    except IsADirectoryError as error:
-        raise ConfigError(f"{path} is a folder: expected a .toml file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    @field_validator("settings")
+    @classmethod
+    def _plain(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Turn NumPy's numbers into plain ones; refuse None, for which TOML has no word."""
+        for name, value in settings.items():
+            if value is None:
+                raise ValueError(f"{name} is null: leave it out to keep the algorithm's own value")
+        return {k: v.tolist() if isinstance(v, np.generic | np.ndarray) else v for k, v in settings.items()}
 
 
 def run_config(values: dict[str, Any]) -> RunConfig:
@@ -68,63 +71,46 @@ def make_algorithm(name: str, settings: dict[str, Any], rounds: int | None = Non
     return kind(checked(kind.Config, settings, f"setting of {name}"))
 
 
-def checked(model: type[Any], values: dict[str, Any], what: str) -> Any:
+def checked(model: type[Model], values: dict[str, Any], what: str) -> Model:
     """Validate with pydantic and turn its complaints into one message of ours."""
     known = list(model.model_fields)
     for name in values:
-        if name not in model.model_fields:
-            raise ConfigError(
-                f"unknown {what} {name!r}.{did_you_mean(name, known)} Known: {', '.join(known) or 'none, it has no settings'}"
-            )
+        if name not in known:
+            has = f"Known: {', '.join(known)}" if known else "It has no settings"
+            raise ConfigError(f"unknown {what} {name!r}.{did_you_mean(name, known)} {has}")
     try:
         return model(**values)
     except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            name = ".".join(str(x) for x in problem["loc"]) or what
-            got = problem.get("input")
-            lines.append(f"{what} {name} = {got!r}: {problem['msg'].lower()}")
-        raise ConfigError("; ".join(lines)) from error
+        raise ConfigError("; ".join(_complaint(problem, what) for problem in error.errors())) from error
+
+
+def _complaint(problem: Any, what: str) -> str:
+    name = ".".join(str(x) for x in problem["loc"]) or what
+    said = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return f"{what} {name} is missing: expected a value"
+    return f"{what} {name} = {problem.get('input')!r}: {said[:1].lower()}{said[1:]}"
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
     """Return (name, value) of a ``name=value`` from the command line; the value is JSON where it can be."""
     name, equals, value = text.partition("=")
-    if not equals or not name:
+    if not equals or not name.strip():
         raise ConfigError(f"--set {text}: expected name=value, for example --set reg=300")
     try:
         return name.strip(), json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return name.strip(), value
 
 
 def to_toml(config: RunConfig) -> str:
     """Return the settings as TOML; reading it back gives an equal config."""
-    values = {k: v for k, v in config.model_dump(mode="json").items() if v is not None and v not in ({}, [])}
-    lines = ["# complete settings of one fedrec run; run again with: fedrec train --config config.toml --out NEW_FOLDER"]
+    values = {k: v for k, v in config.model_dump().items() if v is not None and v not in ({}, ())}
     tables = {k: values.pop(k) for k in ("columns", "settings") if k in values}
-    faults = values.pop("faults", [])
-    lines += [f"{name} = {_toml(value)}" for name, value in values.items()]
+    faults = values.pop("faults", ())
+    lines = [HEAD, *toml_lines(values)]
     for table, content in tables.items():
-        lines += ["", f"[{table}]"] + [f"{_key(name)} = {_toml(value)}" for name, value in content.items() if value is not None]
+        lines += ["", f"[{table}]", *toml_lines(content)]
     for fault in faults:
-        lines += ["", "[[faults]]"] + [f"{name} = {_toml(value)}" for name, value in fault.items()]
+        lines += ["", "[[faults]]", *toml_lines(fault)]
     return "\n".join(lines) + "\n"
-
-
-def _key(name: str) -> str:
-    return name if name.isidentifier() else json.dumps(name)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, int):
-        return str(value)
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -29,9 +29,9 @@ def coverage(ranks: Ranks, n_items: int) -> float:
     return float((shown >= 0).sum() / n_items)
 
 
-def groups(ranks: Ranks, task: Task, train: Interactions, clients: NDArray[np.int64] | None, labels: list[str]) -> dict[
-    str, Any
-]:
+def groups(
+    ranks: Ranks, task: Task, train: Interactions, clients: NDArray[np.int64] | None, labels: list[str]
+) -> dict[str, Any]:
     """Return ndcg@10 by history length, by head and tail items, and by client (spread and worst)."""
     ndcg = per_user(ranks, "ndcg", 10)
     out: dict[str, Any] = {
@@ -41,7 +41,7 @@ def groups(ranks: Ranks, task: Task, train: Interactions, clients: NDArray[np.in
     }
     if clients is not None:
         mine = clients[ranks.users]
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"client": labels[c], "users": int((mine == c).sum()), "ndcg@10": float(ndcg[mine == c].mean())}
             for c in range(len(labels))
             if (mine == c).any()
@@ -53,13 +53,14 @@ def groups(ranks: Ranks, task: Task, train: Interactions, clients: NDArray[np.in
 
 def _by_length(ndcg: NDArray[np.float64], task: Task) -> list[dict[str, Any]]:
     lengths = task.histories.lengths()
-    edges = np.unique(np.quantile(lengths, [0, 0.25, 0.5, 0.75, 1]).astype(int))
+    cuts = np.unique(np.quantile(lengths, [0.25, 0.5, 0.75]).astype(int) + 1)  # first length of the next group
+    number = np.searchsorted(cuts, lengths, side="right")
     rows = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        inside = (lengths >= low) & ((lengths < high) | (high == edges[-1]))
-        if inside.any():
-            top = high if high == edges[-1] else high - 1
-            rows.append({"group": f"{low}-{top}", "users": int(inside.sum()), "ndcg@10": float(ndcg[inside].mean())})
+    for group in np.unique(number):
+        mine = number == group
+        low, high = int(lengths[mine].min()), int(lengths[mine].max())
+        name = f"{low}-{high}" if high > low else f"{low}"
+        rows.append({"group": name, "users": int(mine.sum()), "ndcg@10": float(ndcg[mine].mean())})
     return rows
 
 

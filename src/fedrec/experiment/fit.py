@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fedrec.contract import Algorithm, Arrays, Catalog, Interactions, Key, rows_of
+from fedrec.contract import Algorithm, Arrays, Catalog, FedrecError, Interactions, Key, rows_of
 from fedrec.data.task import Task
 from fedrec.metrics.ranking import per_user
 from fedrec.metrics.ranks import Ranks, Scorer, rank_all
@@ -70,9 +70,9 @@ class Progress:
 Watcher = Callable[[Progress, int], None]
 
 
-def chooses_round(algorithm: Algorithm, phases_rounds: int) -> bool:
+def chooses_round(algorithm: Algorithm, rounds: int) -> bool:
     """Return whether the round is chosen on validation: gradient methods overfit, closed forms do not."""
-    return algorithm.random and algorithm.selects_round and phases_rounds > 1
+    return algorithm.selects_round and rounds > 1
 
 
 def fit(
@@ -84,30 +84,33 @@ def fit(
     progress: Progress | None = None,
     watch: Watcher | None = None,
     on_broadcast: bool = False,
+    runtime: LocalRuntime | None = None,
 ) -> tuple[Model, Progress]:
     """Train to the end of the plan and return (the chosen model, how it went).
 
     ``progress``: where to go on (a checkpoint's); ``watch`` is called after every round with (progress, rounds in
-    all); ``on_broadcast``: evaluate a round on its broadcast, with the private state before it and the round's own
-    key, as the PFedRec protocol does.
+    all); ``on_broadcast``: where the round is chosen, judge a round on its broadcast, with the private state before
+    it and the round's own key, as the PFedRec protocol does; ``runtime``: where the clients are, if they exist already.
     """
-    runtime = LocalRuntime(
-        algorithm, catalog, users, options.seed, options.client_of, options.faults, chunk=options.chunk
-    )
+    if runtime is None:
+        runtime = LocalRuntime(
+            algorithm, catalog, users, options.seed, options.client_of, options.faults, chunk=options.chunk
+        )
     if progress is None:
         progress = Progress(start(algorithm, catalog, options.seed), runtime.private)
     runtime.private = progress.private
     rounds = len(schedule(algorithm.plan(catalog)))
     last = min(rounds, options.stop_after or rounds)
     choose = chooses_round(algorithm, rounds) and validation is not None and options.stop_after is None
+    on_broadcast = on_broadcast and choose
+    if progress.state.round >= last:  # a checkpoint of a run that had nothing left to train
+        return _result(algorithm, catalog, progress, options.seed, choose), progress
     before = _copy(runtime.private) if on_broadcast else {}
-    model: Model | None = None
     for step in train(algorithm, catalog, runtime, options.seed, progress.state, options.cohort):
-        done = step.after.round
-        model = _model(algorithm, catalog, step, runtime.private, before, options.seed, on_broadcast)
-        record = step.record
-        due = validation is not None and (done % options.evaluate_every == 0 or done == last)
-        if due and validation is not None and _complete(algorithm, step.after):
+        done, record = step.after.round, step.record
+        due = done % options.evaluate_every == 0 or done == last
+        if validation is not None and due and _complete(algorithm, step.before if on_broadcast else step.after):
+            model = _judged(algorithm, catalog, step, runtime.private, before, options.seed, on_broadcast)
             record, value = _validated(record, model, validation, options.select)
             if choose and value >= progress.best_value:
                 progress.best_value, progress.best = value, replace(model, private=_copy(model.private))
@@ -119,26 +122,29 @@ def fit(
             break
         if on_broadcast:
             before = _copy(runtime.private)
+    return _result(algorithm, catalog, progress, options.seed, choose), progress
+
+
+def _result(algorithm: Algorithm, catalog: Catalog, progress: Progress, seed: int, choose: bool) -> Model:
     if choose and progress.best is not None:
-        return progress.best, progress
-    if on_broadcast and model is not None:
-        return model, progress
-    return _final(algorithm, catalog, progress, options.seed), progress
-
-
-def _final(algorithm: Algorithm, catalog: Catalog, progress: Progress, seed: int) -> Model:
+        return progress.best
     done = progress.state.round
+    if not _complete(algorithm, progress.state):
+        reasons = {reason for record in progress.records for reason in record.failures}
+        raise FedrecError(
+            f"nothing was learned in {done} round(s) of {algorithm.name}: too few clients survived "
+            f"({', '.join(sorted(reasons)) or 'no reason given'}); expected at least one, lower the faults' shares"
+        )
     return Model(algorithm, catalog, progress.state.shared, progress.private, Key(seed, done, "adapt"), done)
 
 
-def _model(
+def _judged(
     algorithm: Algorithm, catalog: Catalog, step: Step, after: Arrays, before: Arrays, seed: int, on_broadcast: bool
 ) -> Model:
+    done = step.after.round
     if on_broadcast:
-        key = Key(seed, step.record.round, "update")
-        return Model(algorithm, catalog, step.before.shared, before, key, step.after.round)
-    key = Key(seed, step.after.round, "adapt")
-    return Model(algorithm, catalog, step.after.shared, after, key, step.after.round)
+        return Model(algorithm, catalog, step.before.shared, before, Key(seed, step.record.round, "update"), done)
+    return Model(algorithm, catalog, step.after.shared, after, Key(seed, done, "adapt"), done)
 
 
 def _complete(algorithm: Algorithm, state: State) -> bool:

@@ -14,7 +14,9 @@ def ledger_rows(algorithm: Algorithm, catalog: Catalog) -> list[dict[str, Any]]:
     egress = algorithm.explain(catalog)
     rows: list[dict[str, Any]] = []
 
-    def row(where: str, name: str, phase: str, rounds: int | None, shape: tuple[int, ...], size: int, note: str) -> None:
+    def row(
+        where: str, name: str, phase: str, rounds: int | None, shape: tuple[int, ...], size: int, note: str
+    ) -> None:
         rows.append(
             {
                 "algorithm": algorithm.name,

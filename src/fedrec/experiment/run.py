@@ -16,15 +16,17 @@ from fedrec.data.dataset import Dataset
 from fedrec.data.protocols import apply, describe_protocol
 from fedrec.data.splits import Split
 from fedrec.experiment import evaluate
-from fedrec.experiment.config import RunConfig, make_algorithm
+from fedrec.experiment.config import RunConfig, make_algorithm, run_config
 from fedrec.experiment.fit import Model, Options, Progress, chooses_round, fit
 from fedrec.experiment.folder import RunFolder
 from fedrec.experiment.machine import environment, peak_rss_bytes, refuse_beyond_memory
 from fedrec.experiment.progress import Reporter
-from fedrec.experiment.tune import Search, search
+from fedrec.experiment.tune import Search, Tuner, search
 from fedrec.experiment.twin import compare_with_twin
 from fedrec.metrics.ranks import Ranks
-from fedrec.server.rounds import schedule
+from fedrec.server.rounds import Record, schedule
+
+EVALUATE_EVERY = 10  # rounds, where the config does not say
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished run: the model to ship, how training went, and metrics.json."""
+    """A finished run: the model to ship, how training went (``progress``: of the last stage), and metrics.json."""
 
     prepared: Prepared
     model: Model
@@ -70,13 +72,13 @@ def prepare(config: RunConfig, data: Dataset | None = None) -> Prepared:
     data = data if data is not None else load_data(config)
     split = apply(config.protocol, data, seed=config.seed, basket=config.basket)
     catalog = Catalog(data.n_items, data.n_users)
-    client_of, labels = None, []
+    client_of: NDArray[np.int64] | None = None
+    labels: list[str] = []
     if config.silos is not None:
         client_of, labels = data_layer.silos(data, config.silos)
     memory = refuse_beyond_memory(algorithm, catalog)
-    options = Options(
-        config.seed, config.cohort, client_of, config.faults, config.evaluate_every, selection(config.protocol)
-    )
+    every = config.evaluate_every or (1 if on_broadcast(config) else EVALUATE_EVERY)
+    options = Options(config.seed, config.cohort, client_of, config.faults, every, selection(config.protocol))
     return Prepared(config, data, split, catalog, algorithm, options, labels, memory)
 
 
@@ -101,21 +103,24 @@ def tune(prepared: Prepared, watch: Callable[..., None] | None = None) -> tuple[
             f"tune with --protocol leave-last-out, then train with the settings it chose"
         )
     metric = "{}@{}".format(*selection(config.protocol)) if config.protocol == "last-basket" else "ndcg@10"
-    found = search(
+    tuner = Tuner(
         config.algorithm,
         dict(config.settings),
         prepared.catalog,
         split.train,
         split.validation,
         prepared.options,
-        metric,
         config.rounds,
         on_broadcast(config),
-        watch,
     )
-    chosen = config.model_copy(update={"settings": config.settings | found.best.settings})
-    algorithm = make_algorithm(config.algorithm, chosen.settings, config.rounds)
-    return replace(prepared, config=chosen, algorithm=algorithm), found
+    found = search(tuner, metric, watch)
+    chosen = run_config(config.model_dump() | {"settings": config.settings | found.best.settings})
+    return with_config(prepared, chosen), found
+
+
+def with_config(prepared: Prepared, config: RunConfig) -> Prepared:
+    """Return the run with other settings of its algorithm."""
+    return replace(prepared, config=config, algorithm=make_algorithm(config.algorithm, config.settings, config.rounds))
 
 
 def execute(
@@ -123,8 +128,11 @@ def execute(
 ) -> Outcome:
     """Train, validate, refit where the protocol does, test once, and write the folder."""
     began = time.perf_counter()
-    split, config = prepared.split, prepared.config
-    model, progress = _stage(prepared, split.train, "train", folder, quiet, resume)
+    split = prepared.split
+    fingerprint = prepared.data.fingerprint()
+    stages = Stages(prepared, folder, fingerprint, quiet, resume)
+    model, progress = stages.run("train", split.train)
+    records = progress.records
     validation: dict[str, float] = {}
     spent = 0.0
     if split.validation is not None:
@@ -132,52 +140,62 @@ def execute(
         validation = evaluate.metrics(model.rank(split.validation), split.validation)
         spent += time.perf_counter() - started
     if split.refit:
-        model, progress = _stage(prepared, split.final, "final", folder, quiet, resume, model.round)
+        model, progress = stages.run("final", split.final, model.round)
+        records = records + progress.records
     trained = time.perf_counter() - began - spent
     started = time.perf_counter()
     tested, ranks = _test(prepared, model)
     centralised = compare_with_twin(model, split) if twin else None
     spent += time.perf_counter() - started
     seconds = {"train": trained, "evaluate": spent, "total": time.perf_counter() - began}
-    numbers = _metrics(prepared, model, progress, validation, tested, centralised, seconds)
+    numbers = {
+        **_about(prepared, fingerprint),
+        "rounds": model.round,
+        "validation": validation,
+        **tested,
+        "centralised": centralised,
+        "bytes": traffic(prepared, model, records),
+        "seconds": {name: round(value, 4) for name, value in seconds.items()},
+        "peak_rss_bytes": peak_rss_bytes(),
+        "privacy": None,
+        "simulated": "on one machine; masks and noise off",
+        "failures": _failures(records),
+        "environment": environment(),
+    }
     if folder is not None:
-        folder.write(prepared.data, model, progress, config, numbers)
+        folder.write(prepared.data, model, prepared.config, numbers)
     return Outcome(prepared, model, progress, numbers, ranks)
 
 
-def _stage(
-    prepared: Prepared,
-    users: Interactions,
-    stage: str,
-    folder: RunFolder | None,
-    quiet: bool,
-    resume: bool,
-    stop_after: int | None = None,
-) -> tuple[Model, Progress]:
-    options, validation = prepared.options, prepared.split.validation
-    if stage == "final":
-        iterative = chooses_round(prepared.algorithm, len(schedule(prepared.algorithm.plan(prepared.catalog))))
-        options = replace(options, stop_after=stop_after if iterative else None)
-        validation = None
-    progress = folder.load(stage, prepared.algorithm, prepared.catalog) if folder is not None and resume else None
-    report = Reporter(f"{prepared.config.algorithm} {stage}", quiet)
-    every = prepared.config.checkpoint_every
+@dataclass(frozen=True)
+class Stages:
+    """Trains the stages of a run: "train" for validation, "final" on all before the test where the protocol refits."""
 
-    def watch(now: Progress, rounds: int) -> None:
-        report(now, rounds)
-        if folder is not None and (now.state.round % every == 0 or now.state.round == rounds):
-            folder.save(stage, now)
+    prepared: Prepared
+    folder: RunFolder | None
+    fingerprint: str
+    quiet: bool
+    resume: bool
 
-    return fit(
-        prepared.algorithm,
-        prepared.catalog,
-        users,
-        validation,
-        options,
-        progress,
-        watch,
-        on_broadcast(prepared.config),
-    )
+    def run(self, stage: str, users: Interactions, stop_after: int | None = None) -> tuple[Model, Progress]:
+        """Train, from the stage's checkpoint on if there is one; ``stop_after``: the round the first stage chose."""
+        prepared, folder = self.prepared, self.folder
+        algorithm, catalog, config = prepared.algorithm, prepared.catalog, prepared.config
+        options, validation = prepared.options, prepared.split.validation
+        if stage == "final":
+            chose = chooses_round(algorithm, len(schedule(algorithm.plan(catalog)))) and validation is not None
+            options, validation = replace(options, stop_after=stop_after if chose else None), None
+        progress = None
+        if folder is not None and self.resume:
+            progress = folder.load(stage, algorithm, catalog, self.fingerprint)
+        report = Reporter(f"{config.algorithm} {stage}", self.quiet)
+
+        def watch(now: Progress, rounds: int) -> None:
+            report(now, rounds)
+            if folder is not None and (now.state.round % config.checkpoint_every == 0 or now.state.round == rounds):
+                folder.save(stage, now, self.fingerprint)
+
+        return fit(algorithm, catalog, users, validation, options, progress, watch, on_broadcast(config))
 
 
 def _test(prepared: Prepared, model: Model) -> tuple[dict[str, Any], Ranks | None]:
@@ -194,60 +212,38 @@ def _test(prepared: Prepared, model: Model) -> tuple[dict[str, Any], Ranks | Non
     return tested, ranks
 
 
-def _metrics(
-    prepared: Prepared,
-    model: Model,
-    progress: Progress,
-    validation: dict[str, float],
-    tested: dict[str, Any],
-    centralised: dict[str, Any] | None,
-    seconds: dict[str, float],
-) -> dict[str, Any]:
+def _about(prepared: Prepared, fingerprint: str) -> dict[str, Any]:
+    """Return what metrics.json says of algorithm, data and protocol."""
     from fedrec import __version__
 
     config, data = prepared.config, prepared.data
     return {
         "fedrec": __version__,
-        "algorithm": {
-            "name": config.algorithm,
-            "config": prepared.algorithm.config.model_dump(mode="json"),
-        },
+        "algorithm": {"name": config.algorithm, "config": prepared.algorithm.config.model_dump(mode="json")},
         "data": {
             "name": data.name,
             "users": data.n_users,
             "items": data.n_items,
             "interactions": data.n_interactions,
-            "fingerprint": data.fingerprint(),
+            "fingerprint": fingerprint,
             "notes": data.notes,
         },
         "protocol": describe_protocol(prepared.split) | {"counts": prepared.split.counts},
         "seed": config.seed,
-        "rounds": model.round,
-        "validation": validation,
-        **tested,
-        "centralised": centralised,
-        "bytes": traffic(prepared, model, progress),
-        "seconds": {name: round(value, 4) for name, value in seconds.items()},
-        "peak_rss_bytes": peak_rss_bytes(),
-        "privacy": None,
-        "simulated": "simulated on one machine; masks and noise off",
-        "failures": _failures(progress),
-        "environment": environment(),
     }
 
 
-def traffic(prepared: Prepared, model: Model, progress: Progress) -> dict[str, int]:
+def traffic(prepared: Prepared, model: Model, records: list[Record]) -> dict[str, int]:
     """Return bytes a client and round (the largest), and in all; the final model's download is part of ``down``."""
-    clients = _clients(prepared)
     phases = prepared.algorithm.plan(prepared.catalog)
     download = sum(int(model.shared[name].nbytes) for name in prepared.algorithm.model)
-    per_round = [r.down_bytes // max(r.cohort, 1) for r in progress.records]
+    per_round = [r.down_bytes // max(r.cohort, 1) for r in records]
     return {
         "up_per_client_round": max((p.up_bytes for p in phases), default=0),
         "down_per_client_round": max(per_round, default=0),
         "model_download": download,
-        "up_total": sum(r.up_bytes for r in progress.records),
-        "down_total": sum(r.down_bytes for r in progress.records) + download * clients,
+        "up_total": sum(r.up_bytes for r in records),
+        "down_total": sum(r.down_bytes for r in records) + download * _clients(prepared),
     }
 
 
@@ -256,9 +252,9 @@ def _clients(prepared: Prepared) -> int:
     return prepared.catalog.n_users if client_of is None else len(prepared.labels)
 
 
-def _failures(progress: Progress) -> dict[str, int]:
+def _failures(records: list[Record]) -> dict[str, int]:
     out: dict[str, int] = {}
-    for record in progress.records:
+    for record in records:
         for reason, count in record.failures.items():
             out[reason] = out.get(reason, 0) + count
     return out

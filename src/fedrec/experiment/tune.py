@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedrec.algorithms import registry
-from fedrec.contract import Algorithm, Arrays, Catalog, FedrecError, Interactions, Key, Phase
+from fedrec.contract import Algorithm, Arrays, Catalog, FedrecError, Interactions, Phase
 from fedrec.data.task import Task
 from fedrec.experiment.config import make_algorithm
 from fedrec.experiment.evaluate import metrics
-from fedrec.experiment.fit import Model, Options, fit
+from fedrec.experiment.fit import Model, Options, chooses_round, fit
 from fedrec.runtime.local import LocalRuntime
-from fedrec.server.rounds import RoundResult, schedule, start
+from fedrec.server.rounds import RoundResult, schedule
 
+Grid = dict[str, list[Any]]
 WIDENINGS = 3  # how often a grid may be extended where its edge wins
 
 
@@ -52,140 +53,141 @@ class Search:
         ]
 
 
-class OneSum:
+class OneSum(LocalRuntime):
     """A runtime that keeps the sum of a one-round plan, so that settings of the server step cost no new round."""
 
-    def __init__(self, inner: LocalRuntime) -> None:
-        self.inner = inner
-        self.n_clients = inner.n_clients
-        self.kept: RoundResult | None = None
+    kept: RoundResult | None = None
 
     def round(self, phase: Phase, broadcast: Arrays, cohort: NDArray[np.int64], round: int, seed: int) -> RoundResult:
         """See fedrec.server.rounds.Runtime."""
         if self.kept is None:
-            self.kept = self.inner.round(phase, broadcast, cohort, round, seed)
+            self.kept = super().round(phase, broadcast, cohort, round, seed)
         return self.kept
 
 
-def grids(kind: type[Algorithm]) -> list[dict[str, list[Any]]]:
+def grids(kind: type[Algorithm]) -> list[Grid]:
     """Return the algorithm's grids: one dictionary, or several where settings depend on each other."""
     return list(kind.grid) if isinstance(kind.grid, list) else [kind.grid]
 
 
-def points(grid: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
+def points(grid: Grid) -> Iterator[dict[str, Any]]:
     """Yield every combination of a grid; what the server alone uses varies fastest."""
     for values in itertools.product(*grid.values()):
         yield dict(zip(grid, values, strict=True))
 
 
-def search(
-    name: str,
-    fixed: dict[str, Any],
-    catalog: Catalog,
-    train: Interactions,
-    validation: Task,
-    options: Options,
-    metric: str = "ndcg@10",
-    rounds: int | None = None,
-    on_broadcast: bool = False,
-    watch: Callable[[Trial], None] | None = None,
-) -> Search:
-    """Try every point of the grid (settings in ``fixed`` stay), widen where an edge wins, and return the best."""
-    kind = registry.get(name)
-    trials: dict[str, Trial] = {}
-    sums: dict[str, OneSum] = {}
+@dataclass
+class Tuner:
+    """Tries settings of one algorithm (those in ``fixed`` stay) and scores each on validation."""
 
-    def attempt(settings: dict[str, Any]) -> Trial:
-        algorithm = make_algorithm(name, fixed | settings, rounds)
+    name: str
+    fixed: dict[str, Any]
+    catalog: Catalog
+    train: Interactions
+    validation: Task
+    options: Options
+    rounds: int | None = None
+    on_broadcast: bool = False
+    _sums: dict[str, OneSum] = field(default_factory=dict)
+
+    def attempt(self, settings: dict[str, Any]) -> Trial:
+        """Train one point; one that cannot be computed is a line of the search, not its end."""
         try:
-            model = _train(algorithm, catalog, train, validation, options, sums, settings, on_broadcast)
-            values = metrics(model.rank(validation), validation)
-            return Trial(settings, values, model.round)
-        except FedrecError as error:  # a point that cannot be computed is a line of the search, not its end
+            algorithm = make_algorithm(self.name, self.fixed | settings, self.rounds)
+            model = self._train(algorithm, settings)
+            return Trial(settings, metrics(model.rank(self.validation), self.validation), model.round)
+        except FedrecError as error:
             return Trial(settings, {}, 0, str(error))
 
-    def visit(grid: dict[str, list[Any]]) -> None:
-        for settings in points(grid):
-            label = repr(sorted(settings.items(), key=lambda kv: kv[0]))
-            if label not in trials:
-                trials[label] = attempt(settings)
-                if watch is not None:
-                    watch(trials[label])
+    def _train(self, algorithm: Algorithm, settings: dict[str, Any]) -> Model:
+        plan = schedule(algorithm.plan(self.catalog))
+        validation = self.validation if chooses_round(algorithm, len(plan)) else None
+        runtime = None if len(plan) != 1 or plan[0][0].broadcast else self._sum(algorithm, settings)
+        return fit(
+            algorithm,
+            self.catalog,
+            self.train,
+            validation,
+            self.options,
+            on_broadcast=self.on_broadcast,
+            runtime=runtime,
+        )[0]
+
+    def _sum(self, algorithm: Algorithm, settings: dict[str, Any]) -> OneSum:
+        """Return the clients with the sum they sent before, where only settings of the server step differ."""
+        client = sorted((k, v) for k, v in settings.items() if k not in algorithm.server_only)
+        label = repr((client, algorithm.plan(self.catalog)))
+        if label not in self._sums:
+            self._sums.clear()  # one sum at a time is enough, and n x n sums are large
+            options = self.options
+            self._sums[label] = OneSum(
+                algorithm, self.catalog, self.train, options.seed, options.client_of, options.faults, options.chunk
+            )
+        return self._sums[label]
+
+
+def search(tuner: Tuner, metric: str = "ndcg@10", watch: Callable[[Trial], None] | None = None) -> Search:
+    """Try every point of the algorithm's grid, widen where an edge wins, and return all trials with the best."""
+    kind = registry.get(tuner.name)
+    trials: dict[str, Trial] = {}
 
     def score(trial: Trial) -> float:
         found = [v for m, v in trial.validation.items() if m == metric or m.startswith(metric + "[")]
         return found[0] if found else -1.0
 
-    for grid in grids(kind):
-        grid = {k: v for k, v in _server_last(grid, kind).items() if k not in fixed}
-        visit(grid)
+    def visit(grid: Grid) -> Trial:
+        """Try what was not tried yet and return the best point of this grid."""
+        mine = []
+        for settings in points(grid):
+            label = repr(sorted(settings.items()))
+            if label not in trials:
+                trials[label] = tuner.attempt(settings)
+                if watch is not None:
+                    watch(trials[label])
+            mine.append(trials[label])
+        return max(mine, key=score)
+
+    for declared in grids(kind):
+        grid = {k: v for k, v in _server_last(declared, kind).items() if k not in tuner.fixed}
+        winner = visit(grid)
         for _ in range(WIDENINGS):
-            best = max(trials.values(), key=score)
-            wider = _widened(grid, best.settings, kind)
+            wider = _widened(grid, winner.settings, kind)
             if wider is None:
                 break
-            grid = wider
-            visit(grid)
+            grid, winner = wider, visit(wider)
     best = max(trials.values(), key=score)
     if score(best) < 0:
-        raise FedrecError(f"no setting of {name} could be trained: {best.error}")
-    return Search(name, metric, list(trials.values()), best)
+        raise FedrecError(f"no setting of {tuner.name} could be trained: {best.error}")
+    return Search(tuner.name, metric, list(trials.values()), best)
 
 
-def _train(
-    algorithm: Algorithm,
-    catalog: Catalog,
-    train: Interactions,
-    validation: Task,
-    options: Options,
-    sums: dict[str, OneSum],
-    settings: dict[str, Any],
-    on_broadcast: bool,
-) -> Model:
-    plan = schedule(algorithm.plan(catalog))
-    if len(plan) != 1 or plan[0][0].broadcast:
-        return fit(algorithm, catalog, train, validation, options, on_broadcast=on_broadcast)[0]
-    label = repr(sorted((k, v) for k, v in settings.items() if k not in algorithm.server_only))
-    if label not in sums:
-        sums.clear()  # one sum at a time is enough, and n x n sums are large
-        sums[label] = OneSum(LocalRuntime(algorithm, catalog, train, options.seed, options.client_of))
-    runtime = sums[label]
-    cohort = np.arange(runtime.n_clients, dtype=np.int64)
-    state = start(algorithm, catalog, options.seed)
-    result = runtime.round(plan[0][0], {}, cohort, 0, options.seed)
-    if result.total is None:
-        raise FedrecError("no client survived the round")
-    shared = algorithm.server_update(plan[0][0], state.shared, result.total, 0)
-    return Model(algorithm, catalog, shared, runtime.inner.private, Key(options.seed, 1, "adapt"), 1)
-
-
-def _server_last(grid: dict[str, list[Any]], kind: type[Algorithm]) -> dict[str, list[Any]]:
+def _server_last(grid: Grid, kind: type[Algorithm]) -> Grid:
     return dict(sorted(grid.items(), key=lambda kv: kv[0] in kind.server_only))
 
 
-def _widened(grid: dict[str, list[Any]], best: dict[str, Any], kind: type[Algorithm]) -> dict[str, list[Any]] | None:
+def _widened(grid: Grid, best: dict[str, Any], kind: type[Algorithm]) -> Grid | None:
     """Return the grid extended by one step where the best point lies on an edge of a numeric axis, else None."""
-    out: dict[str, list[Any]] = {}
-    grew = False
-    for name, values in grid.items():
-        numeric = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
-        out[name] = list(values)
-        if len(numeric) != len(values) or len(values) < 3 or name not in best:
-            continue
-        ordered = sorted(numeric)
-        step = None
-        if best[name] == ordered[-1] and ordered[-2] > 0:
-            step = ordered[-1] * ordered[-1] / ordered[-2]
-        elif best[name] == ordered[0] and ordered[0] > 0:
-            step = ordered[0] * ordered[0] / ordered[1]
-        if step is None:
-            continue
-        step = type(ordered[-1])(step) if isinstance(ordered[-1], float) else round(step)
-        if step in ordered or not _allowed(kind, name, step):
-            continue
-        out[name] = [*ordered, step]
-        grew = True
-    return out if grew else None
+    steps = {name: _beyond(values, best[name]) for name, values in grid.items()}
+    allowed = {name: step for name, step in steps.items() if step is not None and _allowed(kind, name, step)}
+    if not allowed:
+        return None
+    return {name: [*values, allowed[name]] if name in allowed else values for name, values in grid.items()}
+
+
+def _beyond(values: list[Any], best: Any) -> float | int | None:
+    """Return the next value beyond the edge that ``best`` lies on, in the same ratio as the last two; None: no edge.
+
+    An axis of fewer than three values, or of anything but numbers, is a choice and has no edge.
+    """
+    if len(values) < 3 or any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
+        return None
+    ordered = sorted(values)
+    edge, inner = (ordered[-1], ordered[-2]) if best == ordered[-1] else (ordered[0], ordered[1])
+    if best != edge or edge <= 0 or inner <= 0:
+        return None
+    step = float(f"{edge * edge / inner:.6g}")
+    whole = all(isinstance(v, int) for v in values) and step >= 1
+    return round(step) if whole else step
 
 
 def _allowed(kind: type[Algorithm], name: str, value: Any) -> bool:
@@ -194,4 +196,3 @@ def _allowed(kind: type[Algorithm], name: str, value: Any) -> bool:
     except ValueError:
         return False
     return True
-

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from fedrec import twins
 from fedrec.data.splits import Split
 from fedrec.experiment import evaluate
 from fedrec.experiment.fit import Model
 from fedrec.metrics.ranks import rank_all
-from fedrec import twins
 
 
 def compare_with_twin(model: Model, split: Split) -> dict[str, Any] | None:
@@ -28,9 +28,7 @@ def compare_with_twin(model: Model, split: Split) -> dict[str, Any] | None:
         gap = np.abs(ours(block).astype(np.float64) - theirs[first : first + 512])
         worst = max(worst, float(gap.max()))
     rows = {int(user): row for row, user in enumerate(people.users)}
-    ranks = rank_all(
-        lambda block: theirs[[rows[int(u)] for u in block.users]].astype(np.float32), split.test
-    )
+    ranks = rank_all(lambda block: theirs[[rows[int(u)] for u in block.users]].astype(np.float32), split.test)
     return {
         "test": evaluate.metrics(ranks, split.test) | {"users": split.test.n_users},
         "max_relative_difference": worst / largest if largest else worst,

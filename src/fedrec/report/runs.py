@@ -99,6 +99,7 @@ def read_run(path: Path) -> Run:
         rounds_file = path / "rounds.jsonl"
         lines = rounds_file.read_text(encoding="utf-8").splitlines() if rounds_file.exists() else []
         rounds = [json.loads(line) for line in lines if line.strip()]
+        rounds = [r for r in rounds if r.get("stage") != "final"]  # the refit repeats the rounds, unvalidated
         config_file = path / "config.toml"
         text = config_file.read_text(encoding="utf-8") if config_file.exists() else ""
         config = read_toml(config_file) if text else {}

@@ -48,9 +48,7 @@ class Recommender:
         people = self.data.interactions.take(rows)
         return dict(zip(users, self._best(people, k, exclude_seen, rows), strict=True))
 
-    def _best(
-        self, people: Interactions, k: int, exclude_seen: bool, rows: Any
-    ) -> list[list[Recommendation]]:
+    def _best(self, people: Interactions, k: int, exclude_seen: bool, rows: Any) -> list[list[Recommendation]]:
         model = self.outcome.model
         if rows is None:
             private = model.algorithm.cohort_private(people.users, model.key, model.catalog)
