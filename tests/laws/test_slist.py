@@ -6,3 +6,11 @@ class TestSlist(AlgorithmLaws):
     config = {"decay": (0.85,), "reg": 5.0}
     sample = {"decay": (0.5,), "reg": 1000.0}
     floor = 0.20
+
+
+class TestSlistTwoDecaysJointByDays(AlgorithmLaws):
+    name = "slist"
+    config = {"decay": (0.4, 0.9), "reg": 5.0, "joint": 0.3, "steps": "day"}
+    board = {"reg": 100.0}
+    sample = {"decay": (0.9,), "reg": 500.0}
+    floor = 0.08

@@ -56,6 +56,20 @@ def guard_clip_leaves_small_updates_alone(p: Parts) -> None:
     assert total.clipped == 0
 
 
+def guard_a_statistic_with_a_norm_of_its_own_keeps_it(p: Parts) -> None:
+    stats = {"a": p.Stat((2,), 10.0, 2.0), "b": p.Stat((1,), 10.0)}
+    total = p.sum(stats, 4, clip=1.0)
+    total.add({"a": p.whole(3.0, 4.0), "b": p.whole(0.5)})  # the clip is over b alone, a keeps to |a| <= 2
+    assert np.abs(total.decode()["a"] - [1.2, 1.6]).max() < 1e-6
+    assert total.decode()["b"].tolist() == [0.5]
+    inside = p.sum(stats, 4, clip=1.0)
+    inside.add({"a": p.whole(1.5, 1.0), "b": p.whole(-0.5)})
+    assert inside.decode()["a"].tolist() == [1.5, 1.0]
+    rounded = p.sum({"a": p.Stat((3,), 1.0, float(np.sqrt(3.0)), bits=64)}, 4)
+    rounded.add({"a": p.whole(1.0, 1.0, 1.0)})  # sqrt(3)^2 < 3 in floating point
+    assert rounded.decode()["a"].tolist() == [1.0, 1.0, 1.0]
+
+
 def guard_entries_saturate(p: Parts) -> None:
     total = p.sum({"a": p.Stat((3,), 1.0)}, 4)
     total.add({"a": p.whole(10.0, -10.0, 0.5)})

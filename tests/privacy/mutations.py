@@ -9,7 +9,7 @@ MUTATIONS: list[tuple[str, str, str, str, str]] = [
     (
         "no clip at all",
         PIPELINE,
-        "factor = clip_factor({name: part for name, part in update.items() if stats[name].l2 is None}, self.clip)",
+        "factor = clip_factor(free, self.clip)",
         "factor = 1.0",
         "guard_clip_scales_the_whole_update",
     ),
@@ -33,6 +33,20 @@ MUTATIONS: list[tuple[str, str, str, str, str]] = [
         "1.0 if squares <= clip * clip else clip",
         "1.0 if squares <= 0 else clip",
         "guard_clip_leaves_small_updates_alone",
+    ),
+    (
+        "a statistic's own norm is not kept",
+        PIPELINE,
+        "own_factor(part, self.phase.stats[name])",
+        "1.0",
+        "guard_a_statistic_with_a_norm_of_its_own_keeps_it",
+    ),
+    (
+        "a statistic with a norm of its own is clipped with the others",
+        PIPELINE,
+        "if self.phase.stats[name].l2 is None}",
+        "if name}",
+        "guard_a_statistic_with_a_norm_of_its_own_keeps_it",
     ),
     (
         "entries above the bound pass",

@@ -95,11 +95,8 @@ def plain_step(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return (user (d,), rows (g, d)) after one step, the positive in rows[0]; all gradients at the old values."""
     logits = rows @ user
-    if bpr:
-        errors = 1.0 / (1.0 + np.exp(logits[0] - logits))
-        errors[0] = -errors[1:].sum()
-    else:
-        errors = 1.0 / (1.0 + np.exp(-logits))
-        errors[0] -= 1.0
+    with np.errstate(over="ignore"):  # a sigmoid far below zero is 0
+        errors = 1.0 / (1.0 + np.exp(logits[0] - logits if bpr else -logits))
+    errors[0] = -errors[1:].sum() if bpr else errors[0] - 1.0
     moved = user - np.float32(lr) * (errors @ rows + np.float32(decay) * user)
     return moved, rows - np.float32(item_lr) * (np.outer(errors, user) + np.float32(decay) * rows)

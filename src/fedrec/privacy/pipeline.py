@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedrec.contract import ContractError, Part, Phase, Total, Update
+from fedrec.contract import ContractError, Part, Phase, Stat, Total, Update
 
 
 class RingSum:
@@ -53,10 +53,10 @@ class RingSum:
         for name, part in update.items():
             if not np.isfinite(part.values).all():
                 raise ContractError(f"statistic {name!r} of a client holds a value that is not finite")
-        stats = self.phase.stats  # what declares an l2 of its own is bounded by construction and is not scaled
-        factor = clip_factor({name: part for name, part in update.items() if stats[name].l2 is None}, self.clip)
+        free = {name: part for name, part in update.items() if self.phase.stats[name].l2 is None}
+        factor = clip_factor(free, self.clip)
         steps = {
-            name: self._quantised(name, part, factor if stats[name].l2 is None else 1.0)
+            name: self._quantised(name, part, factor if name in free else own_factor(part, self.phase.stats[name]))
             for name, part in update.items()
         }
         self.note(1, int(factor < 1.0))  # before anything is added: a refused update leaves the sum as it was
@@ -102,9 +102,20 @@ class RingSum:
 
 
 def clip_factor(update: Mapping[str, Part], clip: float | None) -> float:
-    """Return min(1, clip / |update|), the norm taken over all these statistics of one user together."""
+    """Return min(1, clip / |update|), the norm taken over these statistics of one user together."""
     if clip is None:
         return 1.0
     with np.errstate(over="ignore"):  # beyond 1e154 the norm is infinite and the factor 0: bounded all the same
         squares = sum(float(np.sum(np.square(np.asarray(part.values, np.float64)))) for part in update.values())
     return 1.0 if squares <= clip * clip else clip / float(np.sqrt(squares))
+
+
+def own_factor(part: Part, stat: Stat) -> float:
+    """Return the factor of a statistic that declares an L2 of its own: 1 for every client that keeps its word.
+
+    Such a statistic is bounded by construction; the tolerance is for the rounding of a norm that lies on its bound.
+    """
+    if stat.l2 is None:
+        return 1.0
+    factor = clip_factor({"": part}, stat.l2)
+    return factor if factor < 1.0 - 1e-9 else 1.0

@@ -16,9 +16,10 @@ class Laws:
     name: ClassVar[str] = ""
     config: ClassVar[dict[str, Any]] = {}
     board: ClassVar[dict[str, Any]] = {}
+    tastes: ClassVar[dict[str, Any]] = {}
     sample: ClassVar[dict[str, Any]] = {}
     floor: ClassVar[float] = 0.0
-    quanta: ClassVar[int] = 0
+    sum_tolerance: ClassVar[float] = 0.0
     private_tolerance: ClassVar[float] = 0.0
     score_tolerance: ClassVar[float] = 1e-5
     _subjects: ClassVar[dict[str, Subject]] = {}

@@ -14,11 +14,11 @@ from fedrec.testing.sums import SumLaws
 class AlgorithmLaws(SumLaws, EngineLaws, EgressLaws, DutyLaws, LearningLaws):
     """Every law, for one algorithm. Subclass it and set ``name``, ``config`` and ``floor``.
 
-    ``config``: settings for the small worlds, quick ones; ``board`` / ``sample``: settings that differ on the
-    checkerboard / on the bundled sample; ``floor``: ndcg@10 (a fraction) to reach on the bundled sample;
-    ``quanta``: largest difference, in steps of the ring, between the cohort path and one client at a time (0: equal
-    integers, as closed forms must be); ``private_tolerance``, ``score_tolerance``: the same for private state and
-    scores, relative to their largest value.
+    ``config``: settings for the small worlds, quick ones; ``board``, ``tastes``, ``sample``: settings that differ on
+    the checkerboard, on the planted tastes of law 8, on the bundled sample; ``floor``: ndcg@10 (a fraction) to reach
+    on the bundled sample. Largest differences between the cohort path and one client at a time, relative to the
+    largest value: ``sum_tolerance`` of a statistic (0: equal integers, as closed forms must be),
+    ``private_tolerance`` of private state, ``score_tolerance`` of scores.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:

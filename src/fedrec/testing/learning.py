@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedrec.algorithms.popularity import Popularity
-from fedrec.contract import Interactions, Key, Scores
+from fedrec.contract import Algorithm, Interactions, Key, Scores
 from fedrec.data.splits import Split, leave_last_out
 from fedrec.data.task import Task
 from fedrec.metrics.ranking import per_user
@@ -61,37 +62,14 @@ class LearningLaws(Laws):
     def test_law_8_alone_is_chance(self) -> None:
         """Federation off, literally: each client trains by itself and ranks its held-out item by chance."""
         split = leave_last_out(worlds.planted())
-        task = _test_task(split)
-        step = max(1, task.n_users // ALONE)
-        gains, expected, variance = [], [], []
-        for row in range(0, task.n_users, step):
-            own = _row(task, row)
-            user = int(own.histories.users[0])
-            history = split.final.take(np.array([user], np.int64))
-            alone = Interactions(
-                history.n_items, np.zeros(1, np.int64), history.offsets, history.items, history.values, history.times
-            )
-            subject = Subject(self.make(), alone, SEED + user)
-            people = own.histories
-            here = Interactions(
-                people.n_items, np.zeros(1, np.int64), people.offsets, people.items, people.values, people.times
-            )
-            one = against_chance(fitted_scores(subject, here), own)
-            gains.append(one.gain)
-            expected.append(one.chance)
-            variance.append(one.variance)
-        outcome = Outcome(np.concatenate(gains), np.concatenate(expected), np.concatenate(variance))
+        outcome = alone(lambda: self.make(**self.tastes), split.final, _test_task(split))
         assert abs(outcome.errors) <= 4, outcome.sentence("federation off")
 
     @classmethod
     def _held_out(cls, data: Interactions) -> Outcome:
         split = leave_last_out(data)
         task = _test_task(split)
-        return against_chance(fitted_scores(Subject(cls.make(), split.final), task.histories), task)
-
-
-class BaselineLaws(Laws):
-    """What is asked of algorithms that cannot recommend personally: nothing more."""
+        return against_chance(fitted_scores(Subject(cls.make(**cls.tastes), split.final), task.histories), task)
 
 
 @dataclass(frozen=True)
@@ -115,6 +93,20 @@ class Outcome:
             f"{what}: ndcg@{K} {self.gain.mean():.4f}, chance {self.chance.mean():.4f}, "
             f"{self.errors:+.1f} standard errors over {len(self.gain)} people"
         )
+
+
+def alone(make: Callable[[], Algorithm], train: Interactions, task: Task, clients: int = ALONE) -> Outcome:
+    """Train each of some clients by itself, literally, with a seed of its own, and let it rank its held-out item."""
+    nobody = np.zeros(1, np.int64)
+    outcomes = []
+    for row in range(0, task.n_users, max(1, task.n_users // clients)):
+        own = _row(task, row)
+        user = int(own.histories.users[0])
+        history = replace(train.take(np.array([user], np.int64)), users=nobody, _cache={})
+        people = replace(own.histories, users=nobody, _cache={})
+        scores = fitted_scores(Subject(make(), history, SEED + user), people)
+        outcomes.append(against_chance(scores, own))
+    return Outcome(*(np.concatenate([getattr(o, name) for o in outcomes]) for name in ("gain", "chance", "variance")))
 
 
 def against_chance(scores: Scores, task: Task) -> Outcome:

@@ -35,7 +35,7 @@ class SumLaws(Laws):
             for moment in subject.moments():
                 fast, after = subject.cohort(moment, subject.everybody())
                 plain, expected = subject.one_by_one(moment, subject.everybody())
-                assert_same_sum(plain, fast, self.quanta)
+                assert_same_sum(plain, fast, self.sum_tolerance)
                 assert set(after) == set(expected), "the cohort path keeps other private arrays than client_update"
                 assert all(after[n].dtype == expected[n].dtype for n in after), "private arrays change their dtype"
                 assert difference(expected, after) <= self.private_tolerance, "private state differs"
@@ -112,11 +112,12 @@ def worst_user(subject: Subject, moment: Moment) -> None:
     check()
 
 
-def assert_same_sum(expected: RingSum, got: RingSum, quanta: int = 0) -> None:
-    """Fail unless two sums hold the same integers (within ``quanta`` steps), users and clip counts."""
+def assert_same_sum(expected: RingSum, got: RingSum, tolerance: float = 0.0) -> None:
+    """Fail unless two sums hold the same integers (``tolerance``: relative to the largest), users and clip counts."""
     for name, ring in expected.ring.items():
         apart = int(np.abs(ring.astype(np.int64) - got.ring[name].astype(np.int64)).max(initial=0))
-        assert apart <= quanta, f"{name!r} differs by {apart} steps of {expected.quantum[name]}, allowed {quanta}"
+        allowed = tolerance * int(np.abs(ring.astype(np.int64)).max(initial=0)) + bool(tolerance)
+        assert apart <= allowed, f"{name!r} differs by {apart} steps of {expected.quantum[name]}, allowed {allowed:g}"
     assert got.users == expected.users, f"{got.users} users were counted, {expected.users} took part"
     assert got.clipped == expected.clipped, f"{got.clipped} users counted as clipped, expected {expected.clipped}"
 
