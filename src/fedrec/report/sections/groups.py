@@ -14,12 +14,13 @@ def render(document: Document) -> Html | None:
     """Return one table for each grouping and one for the spread over clients."""
     parts: list[Child] = []
     places = {(x.data, x.protocol) for x in document.groups} | {(s.data, s.protocol) for s in document.spread}
+    pairs = []
     for groups in document.groups:
         where = f", {', '.join(w for w in (groups.data, groups.protocol) if w)}" if len(places) > 1 else ""
-        parts += [
-            tag("h3", f"By {groups.by}{where}"),
-            _wide(groups) if len(groups.names) <= SIDEWAYS else _tall(groups),
-        ]
+        shown = _wide(groups) if len(groups.names) <= SIDEWAYS else _tall(groups)
+        pairs.append(tag("div", tag("h3", f"By {groups.by}{where}"), shown))
+    if pairs:
+        parts.append(tag("div", pairs, class_="pair"))
     spreads: dict[tuple[str, str, str], list[Spread]] = {}
     for s in document.spread:
         spreads.setdefault((s.data, s.protocol, s.metric), []).append(s)
