@@ -18,9 +18,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "data"))
+sys.path.insert(0, str(ROOT))
 
-from malformed import Case, cases, survives  # noqa: E402
+from tests.data.malformed import Case, cases, survives  # noqa: E402
 
 CHUNK = 1_000
 

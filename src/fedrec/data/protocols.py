@@ -81,8 +81,8 @@ def apply(
     if split.test is None and name != "none":
         why = "; ".join(f"{users:,} {reason}" for reason, users in split.counts.items() if users)
         raise DataError(
-            f"{dataset.name}: nobody can be tested under {name}: all {dataset.n_users:,} users are below its minimum "
-            f"({why}); use another protocol, or --protocol none to train on everything"
+            f"{dataset.name}: nobody can be tested under {name}: none of the {dataset.n_users:,} users meets its "
+            f"minimum ({why}); use another protocol, or --protocol none to train on everything"
         )
     return split
 

@@ -61,12 +61,10 @@ def synthetic(spec: str) -> Dataset:
     for block, start in enumerate(range(0, n_users, BLOCK)):
         stop = min(start + BLOCK, n_users)
         draw = Key(seed, block, "synthetic users").generator()
-        # Always draw a whole block: the users of a short last block are the first of a full one.
-        group = draw.integers(0, len(world.members), BLOCK)
-        groups[start:stop] = group[: stop - start]
-        chosen = _baskets(world, group, size, n_items, draw)
-        items[start * size : stop * size] = chosen[: stop - start].ravel()
-        times[start * size : stop * size] = _times(size, draw)[: stop - start].ravel()
+        group = draw.integers(0, len(world.members), stop - start)
+        groups[start:stop] = group
+        items[start * size : stop * size] = _baskets(world, group, size, n_items, draw).ravel()
+        times[start * size : stop * size] = _times(stop - start, size, draw).ravel()
     offsets = np.arange(n_users + 1, dtype=np.int64) * size
     data = Interactions(n_items, np.arange(n_users, dtype=np.int64), offsets, items, None, times)
     data._cache["unique"] = True
@@ -141,8 +139,8 @@ def _first_of_row(table: NDArray[np.int64]) -> NDArray[np.bool_]:
     return out
 
 
-def _times(size: int, draw: np.random.Generator) -> NDArray[np.float64]:
-    """Return (BLOCK, size) rising times in whole seconds: sessions of some minutes, days apart."""
-    start = _START + draw.random((BLOCK, 1)) * 180 * 86_400.0
-    gap = draw.exponential(1.0, (BLOCK, size)) * np.where(draw.random((BLOCK, size)) < 0.6, 120.0, 3 * 86_400.0)
+def _times(users: int, size: int, draw: np.random.Generator) -> NDArray[np.float64]:
+    """Return (users, size) rising times in whole seconds: sessions of some minutes, days apart."""
+    start = _START + draw.random((users, 1)) * 180 * 86_400.0
+    gap = draw.exponential(1.0, (users, size)) * np.where(draw.random((users, size)) < 0.6, 120.0, 3 * 86_400.0)
     return np.floor(start + np.cumsum(gap, axis=1))
