@@ -10,13 +10,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fedrec.serve.api import Recommender, fit
+    from fedrec.serve.api import fit
     from fedrec.serve.bundle import Bundle, load
+    from fedrec.serve.recommender import Recommender
 
 __version__ = "0.1.0"
 __all__ = ["Bundle", "Recommender", "__version__", "fit", "load"]
 
-_HOMES = {"fit": "fedrec.serve.api", "Recommender": "fedrec.serve.api", "load": "fedrec.serve.bundle", "Bundle": "fedrec.serve.bundle"}
+_HOMES = {
+    "fit": "fedrec.serve.api",
+    "Recommender": "fedrec.serve.recommender",
+    "load": "fedrec.serve.bundle",
+    "Bundle": "fedrec.serve.bundle",
+}
 
 
 def __getattr__(name: str) -> Any:  # lazy: `import fedrec` must cost nothing at start-up

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 
@@ -30,29 +31,44 @@ def run(arguments: list[str]) -> int:
     logging.getLogger("numba").setLevel(logging.WARNING)
     try:
         result = app(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
+    except BrokenPipeError:
+        return _nobody_reads()
     except CycloptsError as error:
-        return _fail(f"{_plain(error)} See: fedrec {arguments[0]} --help", 2, verbose)
+        return _fail(f"{_plain(error)} See: fedrec {_command(arguments)}--help", 2, verbose)
     except FedrecError as error:
         return _fail(str(error), error.exit_code, verbose)
     except KeyboardInterrupt:
-        return _fail("stopped; what was saved before is intact, go on with --resume", 1, verbose)
+        return _fail("stopped; what was saved before is intact, and train --out goes on with --resume", 1, verbose)
     except MemoryError:
         return _fail("out of memory: use a smaller data set or a cheaper algorithm (fedrec algorithms)", 1, verbose)
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
     except OSError as error:
         return _fail(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 1, verbose)
     except Exception as error:
+        said = " ".join(str(error).split())
         return _fail(
-            f"this is a defect of fedrec, please report it: {type(error).__name__}: {error} (-v shows more)", 1, verbose
+            f"a defect of fedrec, please report it: {type(error).__name__}: {said} (-v shows more)", 1, verbose
         )
 
 
 def _plain(error: CycloptsError) -> str:
     text = " ".join(str(error).split())
     return text if text.endswith((".", "?", "!")) else text + "."
+
+
+def _command(arguments: list[str]) -> str:
+    """Return the command that was meant, with a blank, or nothing where there is none of that name."""
+    names = [a for a in arguments[:2] if not a.startswith("-")]
+    if names[:2] == ["data", "describe"]:
+        return "data describe "
+    return f"{names[0]} " if names and names[0] in app else ""
+
+
+def _nobody_reads() -> int:
+    """End quietly where the reader of a pipe (head, less) has gone; nothing may be flushed into it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _fail(message: str, code: int, verbose: bool) -> int:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from fedrec.contract import ConfigError, DataError
+from fedrec.contract.errors import ConfigError, DataError
 
-Format = Annotated[Literal["table", "json", "md"], Parameter(name="--format", help="how results are printed")]
-Verbose = Annotated[bool, Parameter(name=["-v", "--verbose"], negative="", help="say more; show tracebacks")]
+Format = Annotated[Literal["table", "json", "md"], Parameter(name="--format", help="How results are printed.")]
+Verbose = Annotated[bool, Parameter(name=["-v", "--verbose"], negative="", help="Say more; show tracebacks.")]
+Flag = Parameter(negative="", show_default=False)
 
 
 def show(title: str, rows: list[dict[str, Any]], format: str, document: Any = None) -> None:
     """Print rows as a table or Markdown, or the whole ``document`` as JSON."""
+    if format == "json":  # ids of any type: what JSON has no word for is printed as text
+        print(json.dumps(rows if document is None else document, indent=1, ensure_ascii=False, default=str))
+        return
     from fedrec.report import table
 
-    if format == "json":
-        print(json.dumps(document if document is not None else rows, indent=1, ensure_ascii=False))
-    elif format == "md":
+    if format == "md":
         print(table.markdown(rows))
     else:
         table.terminal(title, rows)
+
+
+def say(text: str) -> None:
+    """Print a remark beside the result."""
+    print(f"fedrec: {text}", file=sys.stderr)
 
 
 def ids_from(text: str | None) -> list[str] | None:
@@ -40,7 +48,7 @@ def ids_of_file(path: Path | None) -> list[str] | None:
     if path is None:
         return None
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError as error:
         raise DataError(f"no file {path}: expected item ids, one a line") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -54,7 +62,7 @@ def mapping(text: str | None) -> dict[str, str]:
     pairs = {}
     for part in ids_from(text) or []:
         ours, equals, theirs = part.partition("=")
-        if not equals or not ours or not theirs:
+        if not equals or not ours.strip() or not theirs.strip():
             raise ConfigError(f"--columns {part!r}: expected our_name=name_in_file, for example user_id=customer")
         pairs[ours.strip()] = theirs.strip()
     return pairs

@@ -19,27 +19,23 @@ def doctor(*, format: Format = "table", verbose: Verbose = False) -> int:
     """Check what works on this machine, what is missing and how to fix it; exit code 1 where something is broken."""
     from fedrec.experiment.machine import available_memory, environment
 
-    rows = [{"check": name, "result": str(value), "how to fix": ""} for name, value in environment().items()]
+    rows = [_row(name, value) for name, value in environment().items()]
     free = available_memory()
-    rows.append(
-        {"check": "free memory", "result": "unknown" if free is None else f"{free / 1e9:.1f} GB", "how to fix": ""}
-    )
+    rows.append(_row("free memory", "unknown" if free is None else f"{free / 1e9:.1f} GB"))
     problem = _kernel_problem()
-    fix = "reinstall numba and llvmlite for this Python" if problem else ""
-    rows.append({"check": "compiled kernels", "result": problem or "ok", "how to fix": fix})
+    rows.append(
+        _row("compiled kernels", problem or "ok", "reinstall numba and llvmlite for this Python" * bool(problem))
+    )
     for module, (extra, use) in EXTRAS.items():
         found = find_spec(module) is not None
-        rows.append(
-            {
-                "check": f"{module} ({use})",
-                "result": "ok" if found else "not installed",
-                "how to fix": ""
-                if found
-                else f"pip install 'fedrec[{extra}]'; not needed for anything of this version",
-            }
-        )
+        fix = "" if found else f"pip install 'fedrec[{extra}]'; not needed for anything of this version"
+        rows.append(_row(f"{module} ({use})", "ok" if found else "not installed", fix))
     show("fedrec doctor", rows, format)
     return 1 if problem else 0
+
+
+def _row(check: str, result: str, fix: str = "") -> dict[str, str]:
+    return {"check": check, "result": result, "how to fix": fix}
 
 
 def _kernel_problem() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fedrec.cli.common import Format, Verbose, mapping, show
+from fedrec.cli.common import Format, Verbose, mapping, say, show
 
 
 def evaluate(
@@ -35,7 +35,9 @@ def evaluate(
     from fedrec.serve import load
     from fedrec.serve.evaluate import evaluate_bundle
 
-    document = evaluate_bundle(load(directory), data, protocol, mapping(columns) if columns else None, order)
+    document = evaluate_bundle(load(directory), data, protocol, mapping(columns), order)
+    for note in document["notes"]:
+        say(note)
     rows = [{"metric": k, "test": v} for k, v in document["test"].items() if isinstance(v, float)]
     title = f"{directory} on {document['data']}, {document['protocol']['name']}, {document['test']['users']:,} users"
     show(title, rows, format, document)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from fedrec.cli.common import Format, Verbose, ids_from, ids_of_file, show
+from fedrec.cli.common import Flag, Format, Verbose, ids_from, ids_of_file, mapping, say, show
 
 
 def recommend(
     directory: Path,
     *,
-    user: str | None = None,
+    user: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     data: str | None = None,
-    items: str | None = None,
+    items: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     k: Annotated[int, Parameter(name=["-k", "--k"])] = 10,
-    allow_seen: Annotated[bool, Parameter(negative="")] = False,
+    allow_seen: Annotated[bool, Flag] = False,
     only: Path | None = None,
     exclude: Path | None = None,
+    columns: str | None = None,
+    order: str | None = None,
     format: Format = "table",
     verbose: Verbose = False,
 ) -> int:
@@ -44,6 +45,10 @@ def recommend(
         File of item ids that may be recommended (stock), one a line.
     exclude
         File of item ids that must not be recommended, one a line.
+    columns
+        With --data: our names for the file's, user_id=customer,item_id=sku,...
+    order
+        With --data: name of an integer order column, where there are no times.
     """
     from fedrec.contract import InputError
     from fedrec.serve import load
@@ -51,8 +56,12 @@ def recommend(
 
     if (user is None) == (items is None):
         raise InputError("give either --user ID or --items ID,ID,...")
+    if data is not None and user is None:
+        raise InputError("--data holds a user's history: give --user ID with it, or leave it out with --items")
     bundle = load(directory)
-    history = history_from(bundle, data, user) if data is not None and user is not None else None
+    history = None
+    if data is not None and user is not None:
+        history = history_from(bundle, data, user, mapping(columns), order)
     found = bundle.recommend(
         user,
         ids_from(items),
@@ -62,8 +71,8 @@ def recommend(
         exclude=ids_of_file(exclude),
         history=history,
     )
-    rows = [{"rank": r.rank, "item_id": r.item_id, "title": r.title, "score": r.score} for r in found]
     if len(found) < k:
-        print(f"fedrec: only {len(found)} of {k}: nothing else is left to recommend", file=sys.stderr)
+        say(f"{len(found)} of {k}: nothing else is left to recommend")
+    rows = [{"rank": r.rank, "item_id": r.item_id, "title": r.title, "score": r.score} for r in found]
     show(f"recommended for {user if user is not None else 'a new person'}", rows, format)
     return 0

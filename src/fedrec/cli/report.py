@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fedrec.cli.common import Format, Verbose
+from fedrec.cli.common import Format, Verbose, show
 
 
 def report(*directories: Path, out: Path, format: Format = "table", verbose: Verbose = False) -> int:
@@ -22,6 +22,11 @@ def report(*directories: Path, out: Path, format: Format = "table", verbose: Ver
 
     if not directories:
         raise InputError("no run folder given: fedrec report DIR [DIR ...] --out FILE.html")
+    if out.is_dir():
+        raise InputError(f"--out {out} is a folder: give the name of the HTML file to write")
     size = write_runs(list(directories), out)
-    print(f"wrote {out} ({size / 1e3:,.0f} kB)")
+    if format == "table":
+        print(f"wrote {out} ({size / 1e3:,.0f} kB)")
+    else:
+        show("report", [{"file": str(out), "bytes": size}], format)
     return 0

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from fedrec.cli.common import Format, Verbose, mapping, show
-from fedrec.contract import ConfigError
+from fedrec.cli.common import Flag, Format, Verbose, ids_from, mapping, say, show
+from fedrec.contract.errors import ConfigError
+
+if TYPE_CHECKING:
+    from fedrec.experiment.config import RunConfig
+    from fedrec.experiment.folder import RunFolder
+    from fedrec.experiment.run import Prepared
 
 
 def train(
@@ -21,6 +25,8 @@ def train(
     users: str | None = None,
     protocol: str | None = None,
     basket: Literal["day", "timestamp"] | None = None,
+    at: str | None = None,
+    ratio: str | None = None,
     out: Path | None = None,
     seed: int | None = None,
     rounds: int | None = None,
@@ -31,10 +37,10 @@ def train(
     duplicates: Literal["first", "last", "all"] | None = None,
     set: Annotated[list[str] | None, Parameter(consume_multiple=True, negative="")] = None,
     config: Path | None = None,
-    tune: Annotated[bool, Parameter(negative="")] = False,
-    twin: Annotated[bool, Parameter(negative="")] = False,
-    resume: Annotated[bool, Parameter(negative="")] = False,
-    dry_run: Annotated[bool, Parameter(negative="")] = False,
+    tune: Annotated[bool, Flag] = False,
+    twin: Annotated[bool, Flag] = False,
+    resume: Annotated[bool, Flag] = False,
+    dry_run: Annotated[bool, Flag] = False,
     format: Format = "table",
     verbose: Verbose = False,
 ) -> int:
@@ -54,6 +60,10 @@ def train(
         leave-last-out (default), last-basket, global-time, ratio, given, none, pfedrec-honest, pfedrec-leaky.
     basket
         What one basket of last-basket is.
+    at
+        Where the test of global-time begins: a share of the interactions, UTC seconds, or a date.
+    ratio
+        Shares of validation and test under the protocol ratio: 0.1,0.1.
     out
         Folder to write; without it nothing is kept.
     seed
@@ -84,77 +94,109 @@ def train(
         Print what would happen; do nothing.
     """
     from fedrec.experiment import run
-    from fedrec.experiment.config import parse_setting, read_toml, run_config
-    from fedrec.experiment.folder import RunFolder
 
     given: dict[str, Any] = {
         "algorithm": algorithm, "data": data, "items": items, "users": users, "protocol": protocol, "basket": basket,
-        "seed": seed, "rounds": rounds, "cohort": cohort, "silos": silos, "order": order, "duplicates": duplicates,
+        "at": at, "ratio": ids_from(ratio), "seed": seed, "rounds": rounds, "cohort": cohort, "silos": silos,
+        "columns": mapping(columns) or None, "order": order, "duplicates": duplicates,
     }  # fmt: skip
-    values: dict[str, Any] = read_toml(config) if config is not None else {}
-    values |= {name: value for name, value in given.items() if value is not None}
-    if columns is not None:
-        values["columns"] = mapping(columns)
-    if set:
-        values["settings"] = values.get("settings", {}) | dict(parse_setting(text) for text in set)
-    for name in ("algorithm", "data"):
-        if name not in values:
-            raise ConfigError(f"no {name} given: for example fedrec train slist --data quickstart --out run")
-    prepared = run.prepare(run_config(values))
+    settled = _config(config, given, set)
+    if resume and out is None:
+        raise ConfigError("--resume needs --out: the folder of the run that was stopped")
+    folder = _folder(out)
+    if folder is not None and not dry_run:
+        settled = folder.check(settled, resume, tune)
+        if folder.done:
+            return _finished(folder, format)
+    prepared = run.prepare(settled)
     if dry_run:
         facts = run.dry_run(prepared)
         show("dry run", [{"what": k, "value": _short(v)} for k, v in facts.items()], format, facts)
         return 0
     for note in prepared.data.notes + prepared.split.notes:
-        print(f"fedrec: {note}", file=sys.stderr)
-    folder = RunFolder(out) if out is not None else None
+        say(note)
     if folder is not None:
-        if resume and folder.done:
-            print(f"fedrec: {out} is complete already; nothing to resume", file=sys.stderr)
-            return 0
-        folder.open(prepared.config, resume)
-    elif resume:
-        raise ConfigError("--resume needs --out: the folder of the run that was stopped")
+        folder.claim(settled)
     if tune:
-        prepared, found = run.tune(prepared, lambda trial: _trial(trial, format))
-        if folder is not None:
-            folder.write_search([found])
+        prepared = _tuned(prepared, folder)
     outcome = run.execute(prepared, folder, quiet=False, twin=twin, resume=resume)
-    _report(outcome.metrics, format, out)
+    _report(outcome.metrics, format)
+    if out is not None:
+        say(f"wrote {out}")
     return 0
+
+
+def _config(file: Path | None, given: dict[str, Any], settings: list[str] | None) -> RunConfig:
+    """Return the settings: the TOML file's, overridden by what the command line gives."""
+    from fedrec.experiment.config import parse_setting, read_toml, run_config
+
+    values: dict[str, Any] = read_toml(file) if file is not None else {}
+    values |= {name: value for name, value in given.items() if value is not None}
+    if settings:
+        known = values.get("settings", {})
+        values["settings"] = (known if isinstance(known, dict) else {}) | dict(parse_setting(x) for x in settings)
+    for name in ("algorithm", "data"):
+        if name not in values:
+            raise ConfigError(f"no {name} given: for example fedrec train slist --data quickstart --out run")
+    return run_config(values)
+
+
+def _folder(out: Path | None) -> RunFolder | None:
+    from fedrec.experiment.folder import RunFolder
+
+    return RunFolder(out) if out is not None else None
+
+
+def _finished(folder: RunFolder, format: str) -> int:
+    from fedrec.experiment.files import read_json
+
+    folder.tidy()
+    say(f"{folder.path} is complete already; nothing to resume")
+    _report(read_json(folder.metrics_file), format)
+    return 0
+
+
+def _tuned(prepared: Prepared, folder: RunFolder | None) -> Prepared:
+    """Return the run with settings chosen on validation; a search that a stopped run had finished is not repeated."""
+    from fedrec.experiment import run
+
+    if folder is not None and folder.chosen() is not None:
+        return prepared
+    prepared, found = run.tune(prepared, _trial)
+    if folder is not None:
+        folder.write_search(found, prepared.config)
+    return prepared
 
 
 def _short(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _trial(trial: Any, format: str) -> None:
+def _trial(trial: Any) -> None:
     numbers = "  ".join(f"{n} {v:.4f}" for n, v in trial.validation.items() if n.startswith(("ndcg@", "hr@10")))
-    print(f"fedrec: {trial.settings}  validation {numbers or trial.error}", file=sys.stderr)
+    say(f"{trial.settings}  validation {numbers or trial.error}")
 
 
-def _report(metrics: dict[str, Any], format: str, out: Path | None) -> None:
+def _report(metrics: dict[str, Any], format: str) -> None:
+    test = metrics["test"]
     rows = [
         {"metric": name, "validation": metrics["validation"].get(name), "test": value}
-        for name, value in metrics["test"].items()
+        for name, value in test.items()
         if isinstance(value, float)
     ]
-    test = metrics["test"]
     title = (
         f"{metrics['algorithm']['name']} on {metrics['data']['name']}, {metrics['protocol']['name']}, "
-        f"{test['users']:,} users tested; {metrics['simulated']}"
+        f"{test['users']:,} users tested; simulated {metrics['simulated']}"
     )
     show(title, rows or [{"metric": "not tested (protocol none)", "validation": None, "test": None}], format, metrics)
-    if format == "table":
-        traffic = metrics["bytes"]
-        print(
-            f"{metrics['rounds']} round(s), {traffic['up_per_client_round'] / 1e3:,.1f} kB up and "
-            f"{traffic['down_per_client_round'] / 1e3:,.1f} kB down a client and round; "
-            f"{metrics['seconds']['train']:.2f} s training, {metrics['peak_rss_bytes'] / 1e6:,.0f} MB at most"
-        )
-        if metrics["centralised"]:
-            print(
-                f"centralised twin: largest relative difference {metrics['centralised']['max_relative_difference']:.1e}"
-            )
-        if out is not None:
-            print(f"wrote {out}")
+    if format != "table":
+        return
+    traffic = metrics["bytes"]
+    print(
+        f"{metrics['rounds']} round(s), {traffic['up_per_client_round'] / 1e3:,.1f} kB up and "
+        f"{traffic['down_per_client_round'] / 1e3:,.1f} kB down a client and round; "
+        f"{metrics['seconds']['train']:.2f} s training, {metrics['peak_rss_bytes'] / 1e6:,.0f} MB at most"
+    )
+    if metrics["centralised"]:
+        worst = metrics["centralised"]["max_relative_difference"]
+        print(f"centralised twin: largest relative difference {worst:.1e}")

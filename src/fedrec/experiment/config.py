@@ -33,6 +33,8 @@ class RunConfig(BaseModel):
     duplicates: Literal["first", "last", "all"] = Field("first", description="what to keep of (user, item) repeats")
     protocol: str = Field("leave-last-out", description="how people are tested")
     basket: Literal["day", "timestamp"] = Field("day", description="last-basket: what one basket is")
+    at: str | None = Field(None, description="global-time: where the test begins: share, UTC seconds or date")
+    ratio: tuple[float, float] | None = Field(None, description="ratio: shares of validation and test")
     seed: int = Field(0, ge=0, lt=2**63)
     rounds: int | None = Field(None, ge=1, description="overrides the algorithm's own number of rounds")
     cohort: int | None = Field(None, ge=1, description="expected clients a round; everybody when absent")

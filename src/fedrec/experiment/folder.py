@@ -41,8 +41,8 @@ class RunFolder:
         """Return whether the run has ended."""
         return self.metrics_file.exists()
 
-    def open(self, config: RunConfig, resume: bool, tune: bool = False) -> RunConfig:
-        """Claim the folder for a run and return its settings; refuse another run's folder, and other settings.
+    def check(self, config: RunConfig, resume: bool = False, tune: bool = False) -> RunConfig:
+        """Return the run's settings; refuse another run's folder and, when resuming, other settings. Writes nothing.
 
         With ``tune`` and ``resume`` the settings that the stopped run chose are part of what is returned.
         """
@@ -51,18 +51,23 @@ class RunFolder:
         if not resume:
             self._refuse_others()
         elif self.config_file.exists():
-            config = self._settle(config, run_config(read_toml(self.config_file)), tune)
+            return self._settle(config, run_config(read_toml(self.config_file)), tune)
         else:
             self._refuse_strangers()
+        return config
+
+    def claim(self, config: RunConfig) -> None:
+        """Make the folder this run's: write its settings, tidy up after a run that was killed."""
         with writing(self.path):
             (self.path / "private").mkdir(parents=True, exist_ok=True)
         sweep(self.path)
         sweep(self.path / "private")
-        if self.done:
-            self._forget_checkpoints()
-        else:
-            write_text(self.config_file, to_toml(config))
-        return config
+        write_text(self.config_file, to_toml(config))
+
+    def tidy(self) -> None:
+        """Delete what a run that was killed just after its end has left."""
+        sweep(self.path)
+        self._forget_checkpoints()
 
     def _refuse_others(self) -> None:
         if self.path.exists() and any(self.path.iterdir()):

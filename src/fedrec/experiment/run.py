@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def prepare(config: RunConfig, data: Dataset | None = None) -> Prepared:
     """Read the data, split it and check every setting; refuses what the machine cannot do."""
     algorithm = make_algorithm(config.algorithm, config.settings, config.rounds)
     data = data if data is not None else load_data(config)
-    split = apply(config.protocol, data, seed=config.seed, basket=config.basket)
+    split = split_of(config, data)
     catalog = Catalog(data.n_items, data.n_users)
     client_of: NDArray[np.int64] | None = None
     labels: list[str] = []
@@ -80,6 +80,12 @@ def prepare(config: RunConfig, data: Dataset | None = None) -> Prepared:
     every = config.evaluate_every or (1 if on_broadcast(config) else EVALUATE_EVERY)
     options = Options(config.seed, config.cohort, client_of, config.faults, every, selection(config.protocol))
     return Prepared(config, data, split, catalog, algorithm, options, labels, memory)
+
+
+def split_of(config: RunConfig, data: Dataset) -> Split:
+    """Return the split of a config's protocol."""
+    held = config.ratio or (0.1, 0.1)
+    return apply(config.protocol, data, config.seed, config.basket, at=config.at, held=held)
 
 
 def selection(protocol: str) -> tuple[str, int]:
@@ -151,6 +157,7 @@ def execute(
     numbers = {
         **_about(prepared, fingerprint),
         "rounds": model.round,
+        "key": asdict(model.key),
         "validation": validation,
         **tested,
         "centralised": centralised,

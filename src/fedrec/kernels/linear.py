@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from fedrec.contract import Interactions
+from fedrec.contract import ConfigError, Interactions
 from fedrec.kernels import lanes
 
 
@@ -19,7 +19,7 @@ def inverse(a: NDArray[np.float64]) -> NDArray[np.float64]:
     with lanes.one_blas_thread():
         factor, info = lapack.dpotrf(a.T, lower=1, overwrite_a=1, clean=0)
         if info:
-            raise np.linalg.LinAlgError(f"the matrix is not positive definite (leading minor {info}): raise reg")
+            raise ConfigError(f"the matrix is not positive definite (leading minor {info}): raise reg")
         result, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
     mirror_lower(result)
     return np.ascontiguousarray(result.T) if not result.flags.c_contiguous else result
@@ -32,7 +32,7 @@ def solve(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]
     with lanes.one_blas_thread():
         factor, info = lapack.dpotrf(a.T, lower=1, overwrite_a=1, clean=0)
         if info:
-            raise np.linalg.LinAlgError(f"the matrix is not positive definite (leading minor {info}): raise reg")
+            raise ConfigError(f"the matrix is not positive definite (leading minor {info}): raise reg")
         x, _ = lapack.dpotrs(factor, np.asfortranarray(b), lower=1, overwrite_b=1)
     return np.ascontiguousarray(x)
 
