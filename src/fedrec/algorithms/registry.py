@@ -11,6 +11,8 @@ from fedrec.contract import Algorithm, ConfigError, did_you_mean
 
 BUILT_IN = {
     "popularity": "fedrec.algorithms.popularity:Popularity",
+    "markov": "fedrec.algorithms.markov:Markov",
+    "itemknn": "fedrec.algorithms.itemknn:ItemKNN",
     "ease": "fedrec.algorithms.ease:Ease",
     "fedmf": "fedrec.algorithms.fedmf:FedMF",
     "pfedrec": "fedrec.algorithms.pfedrec:PFedRec",

@@ -1,0 +1,21 @@
+"""The twin of popularity: count with a loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedrec.contract import Interactions
+
+
+def twin(
+    train: Interactions, histories: Interactions, config: dict[str, Any], initial: dict[str, NDArray[Any]] | None
+) -> NDArray[np.float64]:
+    """Return the number of people of each item for every user, (users, items) float64."""
+    counts = np.zeros(train.n_items)
+    for _, history in train.histories():
+        for item in set(history.items.tolist()):
+            counts[item] += 1.0
+    return np.tile(counts, (histories.n_users, 1))
