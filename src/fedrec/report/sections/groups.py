@@ -13,21 +13,25 @@ SIDEWAYS = 6  # more groups than these are put below each other
 def render(document: Document) -> Html | None:
     """Return one table for each grouping and one for the spread over clients."""
     parts: list[Child] = []
-    places = {(x.data, x.protocol) for x in document.groups} | {(s.data, s.protocol) for s in document.spread}
+    sets = {g.data for g in document.groups} | {s.data for s in document.spread}
+    protocols = {g.protocol for g in document.groups} | {s.protocol for s in document.spread}
+
+    def place(data: str, protocol: str) -> str:
+        told = (data if len(sets) > 1 else "", protocol if len(protocols) > 1 else "")
+        return "".join(f", {word}" for word in told if word)
+
     pairs = []
     for groups in document.groups:
-        where = f", {', '.join(w for w in (groups.data, groups.protocol) if w)}" if len(places) > 1 else ""
         shown = _wide(groups) if len(groups.names) <= SIDEWAYS else _tall(groups)
-        pairs.append(tag("div", tag("h3", f"By {groups.by}{where}"), shown))
+        pairs.append(tag("div", tag("h3", f"By {groups.by}{place(groups.data, groups.protocol)}"), shown))
     if pairs:
         parts.append(tag("div", pairs, class_="pair"))
     spreads: dict[tuple[str, str, str], list[Spread]] = {}
     for s in document.spread:
         spreads.setdefault((s.data, s.protocol, s.metric), []).append(s)
     for (data, protocol, metric), rows in spreads.items():
-        where = f", {', '.join(w for w in (data, protocol) if w)}" if len(places) > 1 else ""
         parts += [
-            tag("h3", f"From person to person{where}"),
+            tag("h3", f"From person to person{place(data, protocol)}"),
             _spread(rows, _caption(metric, "over people", data, protocol)),
         ]
     if not parts:
@@ -81,22 +85,30 @@ def _table(groups: Groups, header: list[Html], rows: list[Html]) -> Html:
     return table(caption, [tag("tr", header)], rows, "compact")
 
 
+COLUMNS = (
+    ("worst", "worst"),
+    ("worst_decile", "worst tenth, mean"),
+    ("p10", "10 %"),
+    ("p50", "median"),
+    ("p90", "90 %"),
+)
+
+
 def _spread(rows: list[Spread], caption: str) -> Html:
     top = max((s.p90 for s in rows if s.p90 is not None), default=0.0)
-    names = ("worst", "worst tenth, mean", "10 %", "median", "90 %")
-    header = [head("Algorithm", class_=""), head("people"), *(head(n) for n in names)]
+    used = [(key, name) for key, name in COLUMNS if any(getattr(s, key) is not None for s in rows)]
+    header = [head("Algorithm", class_=""), head("people"), *(head(name) for _, name in used)]
     header.append(head("10 % to 90 %, median", class_="plot"))
     body = []
     for s in rows:
         drawn = None
         if s.p10 is not None and s.p50 is not None and s.p90 is not None:
             drawn = plots.spread(s.p10, s.p50, s.p90, top)
-        who = tag("small", tag("bdi", s.worst_client), class_="ci") if s.worst_client else None
-        values = (s.worst_decile, s.p10, s.p50, s.p90)
         cells: list[Child] = [head(tag("bdi", s.algorithm), class_="", scope="row")]
         cells.append(cell(figure(s.clients, numbers.count(s.clients))))
-        cells.append(cell(figure(s.worst, numbers.fraction(s.worst)), who))
-        cells += [cell(figure(v, numbers.fraction(v))) for v in values]
-        cells.append(cell(drawn, class_="plot"))
-        body.append(tag("tr", cells))
+        for key, _ in used:
+            value = getattr(s, key)
+            who = tag("small", tag("bdi", s.worst_client), class_="ci") if key == "worst" and s.worst_client else None
+            cells.append(cell(figure(value, numbers.fraction(value)), who))
+        body.append(tag("tr", cells, cell(drawn, class_="plot")))
     return table(caption, [tag("tr", header)], body, "compact")

@@ -137,7 +137,7 @@ def _table(document: Document, data: str, parts: list[Column], caption: str, cos
         first.append(head(column.protocol, class_="group", colspan=column.width, scope="colgroup"))
         second += _column_heads(column)
     if cost:
-        first.append(head("cost and exactness", class_="group", colspan=5, scope="colgroup"))
+        first.append(head("cost (kB: one client, one round)", class_="group", colspan=5, scope="colgroup"))
         second += _cost_heads()
     total = 1 + sum(c.width for c in parts) + 5 * cost
     groups = grouped(document, data)
@@ -158,13 +158,13 @@ def _column_heads(column: Column) -> list[Html]:
 
 
 def _cost_heads() -> list[Html]:
-    each = tag("small", "a client, round", class_="ci")
+    to_twin = tag("small", "to the twin", class_="ci")
     return [
         head("rounds", class_="n first"),
-        head("kB up", each),
-        head("kB down", each),
+        head("kB up"),
+        head("kB down"),
         head("seconds"),
-        head("max diff.", tag("small", "to the twin", class_="ci")),
+        head("difference", to_twin),
     ]
 
 
@@ -175,7 +175,7 @@ def _metric_name(metric: str) -> Html:
 
 def _row(name: str, row: Row, parts: list[Column], cost: bool) -> Html:
     some = next(iter(row.values()))
-    label: list[Child] = [tag("bdi", name)]
+    label: list[Child] = [tag("bdi", name.removeprefix(f"{some.twin_of}, ") if some.role == "twin" else name)]
     if some.role == "twin" and "twin" not in name:
         label.append(tag("small", "centralised twin", class_="ci"))
     warning = tag("span", "⚠ ", aria_hidden="true")
