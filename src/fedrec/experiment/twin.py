@@ -10,6 +10,7 @@ from fedrec import twins
 from fedrec.data.splits import Split
 from fedrec.experiment import evaluate
 from fedrec.experiment.fit import Model
+from fedrec.kernels.lanes import one_blas_thread
 from fedrec.metrics.ranks import rank_all
 
 
@@ -20,7 +21,8 @@ def compare_with_twin(model: Model, split: Split) -> dict[str, Any] | None:
         return None
     people = split.test.histories
     initial = model.algorithm.shared(model.catalog, model.key.seed)
-    theirs = twin(split.final, people, model.algorithm.config.model_dump(), initial)
+    with one_blas_thread():
+        theirs = twin(split.final, people, model.algorithm.config.model_dump(), initial)
     worst, largest = 0.0, float(np.abs(theirs).max())
     ours = model.scorer()
     for first in range(0, people.n_users, 512):

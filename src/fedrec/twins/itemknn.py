@@ -30,6 +30,6 @@ def twin(
         together = matrix.T @ matrix[:, item]
         column = together / (count ** (1.0 - alpha) * count[item] ** alpha + float(config["shrink"]))
         column[item] = 0.0
-        nearest = sorted(range(train.n_items), key=lambda other: (-column[other], other))[:k]  # noqa: B023
+        nearest = np.argsort(-column, kind="stable")[:k]  # equal similarities: the lower item number first
         similarity[nearest, item] = column[nearest]
     return np.asarray(pooled(histories) @ similarity)

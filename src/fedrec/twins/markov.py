@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def twin(
     counts = np.zeros((n, n))
     for _, history in train.histories():
         steps = history.items.tolist()
-        for before, after in {(a, b) for a, b in zip(steps[:-1], steps[1:], strict=True)}:
+        for before, after in set(pairwise(steps)):
             counts[before, after] += 1.0
     prior = counts.sum(axis=0) / max(counts.sum(), 1.0)
     shrink = float(config["shrink"])

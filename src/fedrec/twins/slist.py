@@ -25,7 +25,7 @@ def twin(
         gram[np.ix_(rows, rows)] += states.T @ states  # sum over the steps of s s'
         cross[np.ix_(rows, own)] += states.T @ targets  # sum over the steps of s e'
     weights = _solve(gram, cross, train, config, len(decays))
-    return np.stack([_state_now(h, n, decays, unit) @ weights for _, h in histories.histories()])
+    return np.asarray(np.stack([_state_now(h, n, decays, unit) for _, h in histories.histories()]) @ weights)
 
 
 def _walk(history: History, decays: list[float], unit: str) -> tuple[NDArray[np.int32], Matrix, Matrix]:
@@ -56,12 +56,16 @@ def _steps(history: History, unit: str) -> list[NDArray[np.int32]]:
 
 
 def _state_now(history: History, n: int, decays: list[float], unit: str) -> Matrix:
-    state = np.zeros((len(decays), n))
+    own, column = np.unique(history.items, return_inverse=True)
+    state, at = np.zeros((len(decays), len(own))), 0
     for basket in _steps(history, unit):
         for k, g in enumerate(decays):
             state[k] *= g
-            state[k, basket] += 1.0
-    return state.ravel()
+            state[k, column[at : at + len(basket)]] += 1.0
+        at += len(basket)
+    whole = np.zeros((len(decays), n))
+    whole[:, own] = state
+    return whole.ravel()
 
 
 def _solve(gram: Matrix, cross: Matrix, train: Interactions, config: dict[str, Any], k: int) -> Matrix:
