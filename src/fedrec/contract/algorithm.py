@@ -31,7 +31,7 @@ class Catalog:
 class Settings(BaseModel):
     """Base of every algorithm's Config: unknown names are errors, values are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
