@@ -27,11 +27,9 @@ def names() -> list[str]:
 
 def get(name: str) -> type[Algorithm]:
     """Return an algorithm's class by name, entry point or ``module:Class``."""
-    target = BUILT_IN.get(name)
+    target = BUILT_IN.get(name, name if ":" in name else None)
     if target is None:
         target = next((e.value for e in entry_points(group="fedrec.algorithms") if e.name == name), None)
-    if target is None and ":" in name:
-        target = name
     if target is None:
         raise ConfigError(
             f"no algorithm is called {name!r}.{did_you_mean(name, names())} "
@@ -42,8 +40,9 @@ def get(name: str) -> type[Algorithm]:
         sys.path.insert(0, os.getcwd())
     try:
         found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"cannot load the algorithm {name!r}: {error}; expected an importable module:Class") from error
+    except Exception as error:  # whatever a third party's module raises while it is imported
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise ConfigError(f"cannot load the algorithm {name!r}: {what}; expected an importable module:Class") from error
     if not (isinstance(found, type) and issubclass(found, Algorithm)):
         raise ConfigError(f"{name!r} is not an algorithm: expected a subclass of fedrec.contract.Algorithm")
     return found
