@@ -321,7 +321,7 @@ def _add_groups(document: dict[str, Any], where: dict[str, Any], groups: dict[st
 def curve(outcome: Outcome) -> tuple[str, list[dict[str, Any]]]:
     """Return (metric, points of validation quality against rounds, megabytes and seconds)."""
     points, megabytes, seconds, metric = [], 0.0, 0.0, ""
-    for record in outcome.progress.records:
+    for record in outcome.records:
         megabytes += (record.up_bytes + record.down_bytes) / 1e6
         seconds += record.seconds
         found = next(((n, v) for n, v in record.validation.items() if n.startswith("ndcg@10")), None)

@@ -52,6 +52,7 @@ class Outcome:
     progress: Progress
     metrics: dict[str, Any]
     ranks: Ranks | None
+    records: list[Record]
 
 
 def load_data(config: RunConfig) -> Dataset:
@@ -171,7 +172,7 @@ def execute(
     }
     if folder is not None:
         folder.write(prepared.data, model, prepared.config, numbers)
-    return Outcome(prepared, model, progress, numbers, ranks)
+    return Outcome(prepared, model, progress, numbers, ranks, records)
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def _beyond(values: list[Any], best: Any) -> float | int | None:
     edge, inner = (ordered[-1], ordered[-2]) if best == ordered[-1] else (ordered[0], ordered[1])
     if best != edge or edge <= 0 or inner <= 0:
         return None
-    step = float(f"{edge * edge / inner:.6g}")
+    step = float(f"{edge * edge / inner:.3g}")
     whole = all(isinstance(v, int) for v in values) and step >= 1
     return round(step) if whole else step
 

@@ -70,11 +70,17 @@ def _pool(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count, thread_name_prefix=LANE)
 
 
+@lru_cache(maxsize=1)
+def _blas() -> Any:
+    """Return the loaded BLAS libraries; looking for them takes a millisecond, so it is done once."""
+    import scipy.linalg  # noqa: F401  (loads scipy's own BLAS, so that it is limited too)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Limit BLAS to one thread inside the block."""
-    import scipy.linalg  # noqa: F401  (loads scipy's own BLAS, so that it is limited too)
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
+    with _blas().limit(limits=1):
         yield

@@ -41,8 +41,9 @@ def _walk(history: History, decays: list[float], unit: str) -> tuple[NDArray[np.
             targets.append(target)
         for k, g in enumerate(decays):
             state[k] = g * state[k] + target
-    width = len(decays) * len(own)
-    return own, np.array(states).reshape(-1, width), np.array(targets).reshape(-1, len(own))
+    if not states:
+        return own, np.zeros((0, state.size)), np.zeros((0, len(own)))
+    return own, np.stack(states), np.stack(targets)
 
 
 def _steps(history: History, unit: str) -> list[NDArray[np.int32]]:
