@@ -126,15 +126,16 @@ def fit(
 
 
 def _result(algorithm: Algorithm, catalog: Catalog, progress: Progress, seed: int, choose: bool) -> Model:
-    if choose and progress.best is not None:
-        return progress.best
     done = progress.state.round
-    if not _complete(algorithm, progress.state):
+    reached = any(record.survivors for record in progress.records)
+    if not reached or not _complete(algorithm, progress.state):
         reasons = {reason for record in progress.records for reason in record.failures}
         raise FedrecError(
             f"nothing was learned in {done} round(s) of {algorithm.name}: too few clients survived "
-            f"({', '.join(sorted(reasons)) or 'no reason given'}); expected at least one, lower the faults' shares"
+            f"({', '.join(sorted(reasons)) or 'no reason given'}); lower the faults' shares or raise the cohort"
         )
+    if choose and progress.best is not None:
+        return progress.best
     return Model(algorithm, catalog, progress.state.shared, progress.private, Key(seed, done, "adapt"), done)
 
 
