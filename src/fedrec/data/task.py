@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedrec.contract import Interactions
+from fedrec.contract.interactions import gather
 
 
 @dataclass(frozen=True)
@@ -29,3 +30,15 @@ class Task:
     def n_users(self) -> int:
         """Return the number of people."""
         return self.histories.n_users
+
+    def take(self, people: NDArray[np.int64]) -> Task:
+        """Return the task of some of its people, by row."""
+        where, offsets = gather(self.target_offsets, people)
+        candidates = None if self.candidates is None else self.candidates[people]
+        return replace(
+            self,
+            histories=self.histories.take(people),
+            target_offsets=offsets,
+            targets=self.targets[where],
+            candidates=candidates,
+        )

@@ -79,6 +79,7 @@ class BenchConfig(Strict):
     tune: bool = Field(False, description="choose settings on validation, with the same grid budget for all")
     twins: bool = Field(True, description="centralised twin beside each federated row")
     controls: bool = Field(True, description="federation off and permuted labels")
+    control_users: int | None = Field(None, ge=1, description="people for whom federation off is run; all when absent")
     reference: str = Field("popularity", description="algorithm the differences are taken to")
 
 
@@ -163,7 +164,7 @@ def compare_on(bench: Bench, base: RunConfig, data: Dataset, protocol: str) -> N
         if twin is not None:
             bench.document["results"].append(twin)
         if bench.config.controls:
-            rows, words = control_rows(outcomes[0], row, names_for(protocol), bench.say)
+            rows, words = control_rows(outcomes[0], row, names_for(protocol), bench.say, bench.config.control_users)
             bench.document["results"] += rows
             bench.document["controls"] += words
     _differences(bench, data.name, protocol, bench.document["results"][first:])
@@ -192,7 +193,13 @@ def _outcomes(bench: Bench, base: RunConfig, data: Dataset, protocol: str, entry
         bench.say(_line(outcome, protocol))
         if outcome.ranks is not None:
             bench.ranks.append(
-                {"data": data.name, "protocol": protocol, "algorithm": entry.algorithm, "seed": seed, "ranks": outcome.ranks}
+                {
+                    "data": data.name,
+                    "protocol": protocol,
+                    "algorithm": entry.algorithm,
+                    "seed": seed,
+                    "ranks": outcome.ranks,
+                }
             )
     return outcomes
 
@@ -299,7 +306,9 @@ def _add_details(bench: Bench, outcomes: list[Outcome], row: dict[str, Any]) -> 
     _add_groups(document, where, groups)
     if not any(entry["algorithm"] == row["algorithm"] for entry in document["ledger"]):
         rows = ledger_rows(outcome.prepared.algorithm, outcome.prepared.catalog)
-        document["ledger"].append({"algorithm": row["algorithm"], "rounds": row["rounds"], "rows": [_ledger(r) for r in rows]})
+        document["ledger"].append(
+            {"algorithm": row["algorithm"], "rounds": row["rounds"], "rows": [_ledger(r) for r in rows]}
+        )
 
 
 def _ledger(row: dict[str, Any]) -> dict[str, Any]:
@@ -357,4 +366,3 @@ def _values(bench: Bench, data: str, protocol: str, algorithm: str) -> NDArray[n
         return None
     metric, k = names_for(protocol)[1]
     return np.asarray(np.mean([per_user(r, metric, k) for r in mine], axis=0))
-

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fedrec.contract import Interactions
+from fedrec.contract import Interactions, Key
 from fedrec.data.splits import Split
 from fedrec.data.task import Task
 from fedrec.experiment import run
@@ -23,35 +24,51 @@ Rows = list[dict[str, Any]]
 
 
 def control_rows(
-    outcome: Outcome, row: dict[str, Any], names: tuple[tuple[str, int], ...], say: Callable[[str], None]
+    outcome: Outcome,
+    row: dict[str, Any],
+    names: tuple[tuple[str, int], ...],
+    say: Callable[[str], None],
+    at_most: int | None = None,
 ) -> tuple[Rows, Rows]:
-    """Return (rows of the table, sentences) of one algorithm's controls; flags the row where a control reaches it."""
+    """Return (rows of the table, sentences) of one algorithm's controls; flags the row where a control reaches it.
+
+    ``at_most``: federation off is run for that many people, drawn by the seed (None: for everybody).
+    """
     algorithm = outcome.prepared.algorithm
     if algorithm.baseline or outcome.prepared.split.test is None:
         return [], []
     split = outcome.prepared.split
-    off = alone_ranks(outcome, split)
+    people = drawn(split.test, outcome.prepared.config.seed, at_most)
+    off = alone_ranks(outcome, split, people)
     rows = [_row(row, "federation off", off, names)]
     say(f"{row['protocol']}  {row['algorithm']:<11} federation off  {_text(rows[-1])}")
-    words = [_off_words(row, off, outcome)]
+    words = [_off_words(row, off, outcome, people)]
     if words[0]["ok"] is False:
         row["flag"] = "reached with federation off: this number does not show that federating helps"
     if algorithm.random and not row["protocol"].startswith("pfedrec"):
-        told = alone_ranks(outcome, leaky(split))
+        told = alone_ranks(outcome, leaky(split), people)
         rows.append(_row(row, "federation off, leaky negatives", told, names))
         say(f"{row['protocol']}  {row['algorithm']:<11} federation off, leaky negatives  {_text(rows[-1])}")
     words.append(_permuted_words(row, outcome))
     return rows, words
 
 
-def alone_ranks(outcome: Outcome, split: Split) -> Ranks:
+def drawn(task: Task, seed: int, at_most: int | None) -> NDArray[np.int64]:
+    """Return the rows of the people a control is run for, ascending."""
+    if at_most is None or at_most >= task.n_users:
+        return np.arange(task.n_users, dtype=np.int64)
+    order = Key(seed, 0, "people of the controls").generator().permutation(task.n_users)
+    return np.sort(order[:at_most]).astype(np.int64)
+
+
+def alone_ranks(outcome: Outcome, split: Split, people: NDArray[np.int64]) -> Ranks:
     """Return the test ranks with federation off: every client trains by itself, for as many rounds."""
     prepared = outcome.prepared
     assert split.test is not None
     scorer = alone_scores(
         prepared.algorithm, prepared.catalog, split.final, prepared.config.seed, rounds=max(outcome.model.round, 1)
     )
-    return rank_all(scorer, split.test)
+    return rank_all(scorer, split.test.take(people))
 
 
 def permuted_ranks(outcome: Outcome) -> tuple[Ranks, Task]:
@@ -78,7 +95,7 @@ def _row(row: dict[str, Any], control: str, ranks: Ranks, names: tuple[tuple[str
         "data": row["data"],
         "protocol": row["protocol"],
         "metrics": metrics,
-        "users": row["users"],
+        "users": len(ranks.users),
         "seeds": 1,
     }
 
@@ -87,13 +104,14 @@ def _text(row: dict[str, Any]) -> str:
     return "  ".join(f"{name} {e['value']:.3f}" for name, e in list(row["metrics"].items())[:2])
 
 
-def _off_words(row: dict[str, Any], off: Ranks, outcome: Outcome) -> dict[str, Any]:
+def _off_words(row: dict[str, Any], off: Ranks, outcome: Outcome, people: NDArray[np.int64]) -> dict[str, Any]:
     assert outcome.ranks is not None
-    mine, alone = per_user(outcome.ranks, "ndcg", 10), per_user(off, "ndcg", 10)
+    mine, alone = per_user(outcome.ranks, "ndcg", 10)[people], per_user(off, "ndcg", 10)
     reached = float(alone.mean()) >= float(mine.mean())
     return {
         "name": f"{row['algorithm']}, {row['protocol']}: federation off",
-        "text": f"Every client alone scores ndcg@10 {alone.mean():.3f}; federated it is {mine.mean():.3f}.",
+        "text": f"Every client alone scores ndcg@10 {alone.mean():.3f}; federated it is {mine.mean():.3f} "
+        f"(the same {len(people):,} people).",
         "ok": not reached,
     }
 

@@ -32,7 +32,9 @@ def _one(outcomes: list[Outcome], row: int, bought: int, data: Any) -> dict[str,
     history = task.histories.history(row).items
     targets = task.targets[int(task.target_offsets[row]) : int(task.target_offsets[row + 1])]
     held = {int(i) for i in targets}
-    place = f"{prepared.labels[int(prepared.options.client_of[user])]}, " if prepared.options.client_of is not None else ""
+    place = (
+        f"{prepared.labels[int(prepared.options.client_of[user])]}, " if prepared.options.client_of is not None else ""
+    )
 
     def item(code: int) -> dict[str, Any]:
         return {"id": str(data.item_ids[code]), "title": data.title(code)}
