@@ -16,6 +16,7 @@ BUILT_IN = {
     "ease": "fedrec.algorithms.ease:Ease",
     "fedmf": "fedrec.algorithms.fedmf:FedMF",
     "pfedrec": "fedrec.algorithms.pfedrec:PFedRec",
+    "ials": "fedrec.algorithms.ials:Ials",
     "slist": "fedrec.algorithms.slist:Slist",
 }
 
