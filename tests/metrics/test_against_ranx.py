@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+
 from fedrec.contract import Interactions
 from fedrec.data.task import Task
 from fedrec.metrics.ranking import per_user

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.stats
-from fedrec.metrics.bootstrap import difference, holm, interval
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fedrec.metrics.bootstrap import difference, holm, interval
 
 
 def normal(seed: int, n: int, mean: float = 0.0) -> np.ndarray:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fedrec.contract import ContractError, Interactions
-from fedrec.data.task import Task
-from fedrec.metrics.ranks import Ranks, Scorer, rank_all, top_items
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from fedrec.contract import ContractError, Interactions
+from fedrec.data.task import Task
+from fedrec.metrics.ranks import Ranks, Scorer, rank_all, top_items
 
 
 def task_of(n_items: int, histories: list[list[int]], held: list[list[int]], **more: object) -> Task:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fedrec.metrics.ranking import METRICS, per_user, summary
-from fedrec.metrics.ranks import Ranks
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fedrec.metrics.ranking import METRICS, per_user, summary
+from fedrec.metrics.ranks import Ranks
 
 OUTSIDE = 500.0  # a rank far below every k
 

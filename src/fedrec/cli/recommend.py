@@ -16,7 +16,7 @@ def recommend(
     user: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     data: str | None = None,
     items: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    k: Annotated[int, Parameter(name=["-k", "--k"])] = 10,
+    k: Annotated[int | None, Parameter(name=["-k", "--k"])] = None,
     allow_seen: Annotated[bool, Flag] = False,
     only: Path | None = None,
     exclude: Path | None = None,
@@ -38,7 +38,7 @@ def recommend(
     items
         ID,ID,...: what a new person has, oldest first.
     k
-        How many to recommend.
+        How many to recommend: 10, or all where the model has fewer items.
     allow_seen
         Also recommend what the person already has.
     only
@@ -71,8 +71,9 @@ def recommend(
         exclude=ids_of_file(exclude),
         history=history,
     )
-    if len(found) < k:
-        say(f"{len(found)} of {k}: nothing else is left to recommend")
+    wanted = bundle.places(k)
+    if len(found) < wanted:
+        say(f"{len(found)} of {wanted}: nothing else is left to recommend")
     rows = [{"rank": r.rank, "item_id": r.item_id, "title": r.title, "score": r.score} for r in found]
     show(f"recommended for {user if user is not None else 'a new person'}", rows, format)
     return 0

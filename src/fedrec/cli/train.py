@@ -109,6 +109,8 @@ def train(
         if folder.done:
             return _finished(folder, format)
     prepared = run.prepare(settled)
+    if tune:
+        run.validation_part(prepared)
     if dry_run:
         facts = run.dry_run(prepared)
         show("dry run", [{"what": k, "value": _short(v)} for k, v in facts.items()], format, facts)

@@ -76,6 +76,8 @@ def make_algorithm(name: str, settings: dict[str, Any], rounds: int | None = Non
 def checked(model: type[Model], values: dict[str, Any], what: str) -> Model:
     """Validate with pydantic and turn its complaints into one message of ours."""
     known = list(model.model_fields)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{what} {values!r}: expected a table of settings ({', '.join(known)})")
     for name in values:
         if name not in known:
             has = f"Known: {', '.join(known)}" if known else "It has no settings"

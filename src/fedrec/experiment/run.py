@@ -15,6 +15,7 @@ from fedrec.contract import Algorithm, Arrays, Catalog, DataError, Interactions
 from fedrec.data.dataset import Dataset
 from fedrec.data.protocols import apply, describe_protocol
 from fedrec.data.splits import Split
+from fedrec.data.task import Task
 from fedrec.experiment import evaluate
 from fedrec.experiment.config import RunConfig, make_algorithm, run_config
 from fedrec.experiment.fit import Model, Options, Progress, chooses_round, fit
@@ -101,21 +102,27 @@ def on_broadcast(config: RunConfig) -> bool:
     return config.protocol.startswith("pfedrec")
 
 
+def validation_part(prepared: Prepared) -> Task:
+    """Return what settings are chosen on; DataError where the protocol holds no validation part out."""
+    if prepared.split.validation is None:
+        raise DataError(
+            f"--tune needs a validation part, and --protocol {prepared.config.protocol} holds none out here: "
+            f"tune with --protocol leave-last-out, then train with the settings it chose"
+        )
+    return prepared.split.validation
+
+
 def tune(prepared: Prepared, watch: Callable[..., None] | None = None) -> tuple[Prepared, Search]:
     """Choose the algorithm's settings on validation and return the run with them."""
     config, split = prepared.config, prepared.split
-    if split.validation is None:
-        raise DataError(
-            f"--tune needs a validation part, and --protocol {config.protocol} holds none out here: "
-            f"tune with --protocol leave-last-out, then train with the settings it chose"
-        )
+    validation = validation_part(prepared)
     metric = "{}@{}".format(*selection(config.protocol)) if config.protocol == "last-basket" else "ndcg@10"
     tuner = Tuner(
         config.algorithm,
         dict(config.settings),
         prepared.catalog,
         split.train,
-        split.validation,
+        validation,
         prepared.options,
         config.rounds,
         on_broadcast(config),

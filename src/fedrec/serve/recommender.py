@@ -22,6 +22,7 @@ from fedrec.contract import (
 )
 from fedrec.metrics.ranks import BLOCK, top_items
 
+USUAL = 10  # recommendations, where nobody says how many
 NEAREST_OF = 100_000  # ids among which "did you mean" looks
 
 
@@ -80,20 +81,20 @@ class Recommender:
         self,
         user: object | None = None,
         items: Sequence[object] | None = None,
-        k: int = 10,
+        k: int | None = None,
         *,
         exclude_seen: bool = True,
         only: Iterable[object] | None = None,
         exclude: Iterable[object] | None = None,
         history: History | None = None,
     ) -> list[Recommendation]:
-        """Return the k best items for a user, or for a new person who has ``items`` (oldest first).
+        """Return the k best items (10 unless said) for a user, or for a new person who has ``items`` (oldest first).
 
         ``history``: use this one for ``user`` (who may be new) instead of the stored one. ``only`` / ``exclude``: item
         ids that may / must not be recommended (stock). Fewer than k come back where nothing is left. Raises
         UnknownIdError for an id the model does not know and InputError for k outside 1..n_items.
         """
-        self._check(k)
+        k = self.places(k)
         if items is not None and (user is not None or history is not None):
             raise InputError("recommend takes either a user or items: give exactly one of the two")
         if items is not None:
@@ -109,14 +110,14 @@ class Recommender:
     def recommend_many(
         self,
         users: Iterable[object],
-        k: int = 10,
+        k: int | None = None,
         *,
         exclude_seen: bool = True,
         only: Iterable[object] | None = None,
         exclude: Iterable[object] | None = None,
     ) -> dict[Any, list[Recommendation]]:
         """Return {user id as given: the k best items} for people of the federation; arguments as in ``recommend``."""
-        self._check(k)
+        k = self.places(k)
         asked = list(users)
         rows = np.array([self.user_code(u) for u in asked], np.int64)
         stock, out = self._stock(only, exclude), {}
@@ -177,9 +178,13 @@ class Recommender:
             raise InputError("items is empty: give at least one item id")
         return History(codes, None, np.zeros(len(codes)))
 
-    def _check(self, k: int) -> None:
+    def places(self, k: int | None) -> int:
+        """Return how many items to recommend: ``k``, or 10 (fewer where the catalogue has fewer) where it is None."""
+        if k is None:
+            return min(USUAL, self.catalog.n_items)
         if not 1 <= k <= self.catalog.n_items:
             raise InputError(f"k = {k}: expected 1 to {self.catalog.n_items:,}, the number of items in the model")
+        return k
 
     def _stock(self, only: Iterable[object] | None, exclude: Iterable[object] | None) -> NDArray[np.bool_]:
         allowed = np.full(self.catalog.n_items, only is None)
