@@ -50,7 +50,11 @@ def measure(spec: str) -> dict[str, object]:
         for rows in blocks:
             users[rows] @ items
 
-    jobs = {"matmul": matmul, "rank": lambda: rank_all(scorer, task), "rank and top 20": lambda: rank_all(scorer, task, 20)}
+    jobs: dict[str, Callable[[], object]] = {
+        "matmul": matmul,
+        "rank": lambda: rank_all(scorer, task),
+        "rank and top 20": lambda: rank_all(scorer, task, 20),
+    }
     with one_blas_thread():
         for job in jobs.values():
             job()

@@ -50,10 +50,12 @@ class Interactions:
 
     @property
     def n_users(self) -> int:
+        """Return the number of users."""
         return len(self.users)
 
     @property
     def n_interactions(self) -> int:
+        """Return the number of interactions."""
         return len(self.items)
 
     def lengths(self) -> NDArray[np.int64]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Arrays = dict[str, NDArray[np.generic]]
+Arrays = dict[str, NDArray[Any]]
 FloatArray = NDArray[np.float64]
 
 
@@ -82,8 +82,8 @@ class Part:
     exists only inside the client; on the wire the statistic is dense or masked (Stat.numbers).
     """
 
-    values: NDArray[np.generic]
-    index: tuple[NDArray[np.generic], ...] = ()
+    values: NDArray[Any]
+    index: tuple[NDArray[Any], ...] = ()
 
     def dense(self, shape: tuple[int, ...]) -> FloatArray:
         """Return the contribution as the dense array that travels."""
@@ -99,10 +99,10 @@ Update = Mapping[str, Part]
 class Total:
     """The decoded sum of one round: ``stats`` by name, float64 (int64 for counts), and how many users are in it."""
 
-    stats: Mapping[str, NDArray[np.generic]]
+    stats: Mapping[str, NDArray[Any]]
     users: int
 
-    def __getitem__(self, name: str) -> NDArray[np.generic]:
+    def __getitem__(self, name: str) -> NDArray[Any]:
         return self.stats[name]
 
 

@@ -35,9 +35,9 @@ def control_rows(
     ``at_most``: federation off is run for that many people, drawn by the seed (None: for everybody).
     """
     algorithm = outcome.prepared.algorithm
-    if algorithm.baseline or outcome.prepared.split.test is None:
-        return [], []
     split = outcome.prepared.split
+    if algorithm.baseline or split.test is None:
+        return [], []
     people = drawn(split.test, outcome.prepared.config.seed, at_most)
     off = alone_ranks(outcome, split, people)
     rows = [_row(row, "federation off", off, names)]

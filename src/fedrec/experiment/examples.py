@@ -16,7 +16,8 @@ def examples(outcomes: list[Outcome], customers: int = 3, bought: int = 12) -> l
     """Return the document's examples; customers are drawn by the seed, not picked by how well it went."""
     first = outcomes[0]
     task, data = first.prepared.split.test, first.prepared.data
-    assert task is not None and first.ranks is not None
+    assert task is not None
+    assert first.ranks is not None
     held, known = np.diff(task.target_offsets), task.histories.lengths()
     fit = np.flatnonzero((known >= 8) & (known <= 40) & (held >= 3) & (held <= 15))
     fit = fit if len(fit) >= customers else np.arange(task.n_users)

@@ -21,7 +21,7 @@ WHY = (
 
 
 def quick_config() -> BenchConfig:
-    """Return the comparison, with settings that were chosen on validation (quick_settings.toml says by which command)."""
+    """Return the comparison, with settings that were chosen on validation (see quick_settings.toml)."""
     text = files("fedrec.experiment").joinpath("quick_settings.toml").read_text(encoding="utf-8")
     chosen: dict[str, Any] = tomllib.loads(text)
     entries = [Entry(algorithm=name, per_protocol=per) for name, per in chosen.items()]
@@ -53,7 +53,7 @@ def quick(command: str, say: Say) -> Bench:
     bench.document["notes"] += [
         WHY,
         f"Federation off is run for {CONTROL_USERS} customers drawn at random; everything else is for all of them.",
-        "One seed for the methods whose result depends on one: the full comparison (fedrec bench FILE.toml) takes five.",
+        "One seed for the methods whose result depends on one; fedrec bench FILE.toml takes five.",
         "Settings were chosen on validation, not on the test part; experiment/quick_settings.toml holds them.",
     ]
     return bench

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fedrec import twins
 from fedrec.contract import Catalog, Interactions, Key
 from fedrec.data.dataset import Dataset
 from fedrec.data.splits import Split
@@ -25,7 +26,6 @@ from fedrec.metrics.ranking import per_user
 from fedrec.metrics.ranks import rank_all
 from fedrec.runtime.local import LocalRuntime
 from fedrec.server.rounds import schedule, start
-from fedrec import twins
 
 METRIC = ("recall", 20)
 FACTORS = (0.1, 0.3, 1.0)  # of the federated ridge penalty, tried for shops alone
@@ -91,7 +91,8 @@ def _scores(arm: Arms, mask: NDArray[np.bool_]) -> dict[str, Any]:
 
 def _arms(prepared: run.Prepared, client_of: NDArray[np.int64], n_shops: int) -> Arms:
     split = prepared.split
-    assert split.test is not None and split.validation is not None
+    assert split.test is not None
+    assert split.validation is not None
     outcome = run.execute(prepared)
     assert outcome.ranks is not None
     algorithm = prepared.algorithm
@@ -112,7 +113,8 @@ def _alone(prepared: run.Prepared, split: Split, client_of: NDArray[np.int64], n
 
     The penalty is one for the largest shop and one for all the others: a shop of five cannot choose its own.
     """
-    assert split.test is not None and split.validation is not None
+    assert split.test is not None
+    assert split.validation is not None
     reg = float(prepared.algorithm.config.reg)
     sizes = np.bincount(client_of, minlength=n_shops)
     largest = int(sizes.argmax())

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,14 @@ def threads() -> int:
 
 def set_threads(count: int) -> None:
     """Set the number of threads (0: back to the default)."""
-    global _threads
+    global _threads  # noqa: PLW0603  (one setting of the process, like an environment variable)
     _threads = count
 
 
 def even(n: int, parts: int) -> list[tuple[int, int]]:
     """Cut range(n) into at most ``parts`` non-empty ranges of nearly equal length."""
     edges = np.linspace(0, n, min(max(parts, 1), max(n, 1)) + 1).astype(int)
-    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    return [(int(a), int(b)) for a, b in pairwise(edges) if b > a]
 
 
 def balanced(offsets: NDArray[np.int64], parts: int) -> list[tuple[int, int]]:
@@ -52,7 +53,7 @@ def balanced(offsets: NDArray[np.int64], parts: int) -> list[tuple[int, int]]:
     total = int(weight[-1]) if n else 0
     edges = np.searchsorted(weight, np.linspace(0, total, parts + 1)[1:-1])
     cuts = [0, *[int(e) for e in edges], n]
-    return [(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True) if b > a]
+    return [(a, b) for a, b in pairwise(cuts) if b > a]
 
 
 def run(task: Callable[..., Any], ranges: list[tuple[int, int]]) -> list[Any]:

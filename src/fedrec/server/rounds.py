@@ -1,6 +1,6 @@
 """THE round loop. Every algorithm, every runtime and every deployment goes through ``train``.
 
-    broadcast -> Runtime.round -> total -> Algorithm.server_update -> next broadcast
+broadcast -> Runtime.round -> total -> Algorithm.server_update -> next broadcast
 """
 
 from __future__ import annotations
@@ -35,9 +35,7 @@ class Runtime(Protocol):
 
     n_clients: int
 
-    def round(
-        self, phase: Phase, broadcast: Arrays, cohort: NDArray[np.int64], round: int, seed: int
-    ) -> RoundResult:
+    def round(self, phase: Phase, broadcast: Arrays, cohort: NDArray[np.int64], round: int, seed: int) -> RoundResult:
         """Let the clients of ``cohort`` (client numbers) compute their updates and return the sum."""
 
 
