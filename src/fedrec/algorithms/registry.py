@@ -18,6 +18,7 @@ BUILT_IN = {
     "pfedrec": "fedrec.algorithms.pfedrec:PFedRec",
     "ials": "fedrec.algorithms.ials:Ials",
     "slist": "fedrec.algorithms.slist:Slist",
+    "alone": "fedrec.algorithms.alone:Alone",
 }
 
 

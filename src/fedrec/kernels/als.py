@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from fedrec.contract import Interactions
 from fedrec.kernels import lanes
 
-MAGIC = 1.5 * 2.0**52  # x + MAGIC - MAGIC is rint(x) for |x| < 2^51, without a slow conversion
-
 
 @numba.njit(nogil=True, cache=True, fastmath={"contract"})  # type: ignore[untyped-decorator]
 def _eliminate(a, b):  # type: ignore[no-untyped-def]
@@ -94,12 +92,12 @@ def _users(out, start, stop, offsets, items, factors, base, ridge, bound):  # ty
 def _item_sums(outer, linear, start, stop, item_offsets, rows, vectors, outer_scale, linear_scale):  # type: ignore[no-untyped-def]
     d = vectors.shape[1]
     u = np.zeros((4, d))
-    acc = np.empty(outer.shape[1])
+    acc = np.empty(outer.shape[1], np.int64)
     for i in range(start, stop):
         lo, hi = item_offsets[i], item_offsets[i + 1]
         if lo == hi:
             continue
-        acc[:] = 0.0
+        acc[:] = 0
         for e in range(lo, hi, 4):  # four users at a time: a quarter of the loads and stores of acc
             for s in range(4):
                 if e + s < hi:
@@ -114,13 +112,13 @@ def _item_sums(outer, linear, start, stop, item_offsets, rows, vectors, outer_sc
                 f0, f1, f2, f3 = u0[a] * outer_scale, u1[a] * outer_scale, u2[a] * outer_scale, u3[a] * outer_scale
                 row, w0, w1, w2, w3 = acc[p : p + d - a], u0[a:], u1[a:], u2[a:], u3[a:]
                 for b in range(len(row)):
-                    row[b] += (((f0 * w0[b] + MAGIC) - MAGIC) + ((f1 * w1[b] + MAGIC) - MAGIC)) + (
-                        ((f2 * w2[b] + MAGIC) - MAGIC) + ((f3 * w3[b] + MAGIC) - MAGIC)
+                    row[b] += (np.int64(np.rint(f0 * w0[b])) + np.int64(np.rint(f1 * w1[b]))) + (
+                        np.int64(np.rint(f2 * w2[b])) + np.int64(np.rint(f3 * w3[b]))
                     )
                 p += d - a
         total = outer[i]
         for p in range(len(acc)):
-            total[p] += np.int64(acc[p])
+            total[p] += acc[p]
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

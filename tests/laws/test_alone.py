@@ -1,0 +1,5 @@
+from fedrec.testing import AlgorithmLaws
+
+
+class TestAlone(AlgorithmLaws):
+    name = "alone"
