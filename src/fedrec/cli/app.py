@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import traceback
 
@@ -11,7 +10,13 @@ from cyclopts import App, CycloptsError
 
 from fedrec.contract.errors import FedrecError
 
-app = App(name="fedrec", help="Recommendations without collecting what people did.", result_action="return_value")
+# Ctrl-C reaches ``run``: cyclopts would turn it into exit code 130 without a word.
+app = App(
+    name="fedrec",
+    help="Recommendations without collecting what people did.",
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
 app.command("fedrec.cli.bench:bench")
 app.command("fedrec.cli.train:train")
 app.command("fedrec.cli.evaluate:evaluate")
@@ -25,16 +30,15 @@ app.command(data)
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line and return the exit code."""
+    """Run one command line and return the exit code; only BrokenPipeError is left to the caller."""
     verbose = "-v" in arguments or "--verbose" in arguments
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("numba").setLevel(logging.WARNING)
     try:
         result = app(arguments, exit_on_error=False, print_error=False)
-        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except BrokenPipeError:
-        return _nobody_reads()
+        raise
     except CycloptsError as error:
         return _fail(f"{_plain(error)} See: fedrec {_command(arguments)}--help", 2, verbose)
     except FedrecError as error:
@@ -63,12 +67,6 @@ def _command(arguments: list[str]) -> str:
     if names[:2] == ["data", "describe"]:
         return "data describe "
     return f"{names[0]} " if names and names[0] in app else ""
-
-
-def _nobody_reads() -> int:
-    """End quietly where the reader of a pipe (head, less) has gone; nothing may be flushed into it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 1
 
 
 def _fail(message: str, code: int, verbose: bool) -> int:
