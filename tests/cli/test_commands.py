@@ -290,3 +290,18 @@ def test_seed_rounds_and_cohort_reach_the_run() -> None:
     told = json.loads(found.out)
     assert (told["seed"], settings_of(found.out)["rounds"]) == (9, 3)
     assert 0 < told["bytes"]["up_total"] < 80 * 3 * told["bytes"]["up_per_client_round"]
+
+
+def test_help_and_version_import_nothing_heavy() -> None:
+    """What keeps ``fedrec --help`` far below 0.2 s (measured by benchmarks/start_up.py)."""
+    import subprocess
+    import sys
+
+    heavy = "{'numpy', 'polars', 'numba', 'scipy', 'pydantic', 'rich', 'cyclopts', 'safetensors', 'torch'}"
+    code = (
+        "import sys; from fedrec.cli import main; main(['--help']); main(['--version']); import fedrec; "
+        f"sys.exit(sorted({heavy} & set(sys.modules)) or 0)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert found.stderr == ""
+    assert found.returncode == 0

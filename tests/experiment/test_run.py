@@ -238,12 +238,43 @@ class Terminal:
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_progress_says_round_validation_traffic_and_time_left(terminal: bool) -> None:
+def test_progress_says_round_validation_traffic_and_time_left(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "150")
+    monkeypatch.setenv("TERM", "xterm")
     stream = Terminal(terminal)
     outcome = run.execute(prepared())
-    report = Reporter("tiny train", stream=stream)  # type: ignore[arg-type]
-    report(outcome.progress, 6)
+    with Reporter("tiny train", stream=stream) as report:  # type: ignore[arg-type]
+        report(outcome.progress, 6)
     assert "tiny train  round 6/6 moods  clients 30  validation ndcg@10 0." in stream.text
     assert "MB so far  ETA 0 s" in stream.text
-    assert stream.text.endswith("\n")
-    assert ("\x1b[2K" in stream.text) == terminal
+    assert ("\x1b[?25h" in stream.text) == terminal  # the cursor comes back
+    assert stream.text.count("\n") == 1
+
+
+def test_progress_gives_the_cursor_back_after_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal(True)
+    with pytest.raises(KeyboardInterrupt), Reporter("tiny train", stream=stream):  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+    assert "tiny train" in stream.text
+    assert stream.text.rindex("\x1b[?25h") > stream.text.rindex("\x1b[?25l")
+
+
+def test_quiet_says_nothing() -> None:
+    stream = Terminal(True)
+    outcome = run.execute(prepared())
+    with Reporter("tiny train", quiet=True, stream=stream) as report:  # type: ignore[arg-type]
+        report(outcome.progress, 6)
+    assert stream.text == ""
+
+
+def test_ledger_counts_bytes_by_type() -> None:
+    from fedrec.contract import Catalog
+    from fedrec.experiment.ledger import ledger_rows
+
+    rows = {(r["where"], r["name"]): r for r in ledger_rows(prepared().algorithm, Catalog(1000, 5))}
+    assert rows["uploaded", "gain"]["bytes"] == 4000
+    assert rows["uploaded", "gain"]["rounds"] == 6
+    assert rows["uploaded", "gain"]["note"] == "32-bit ring, bounded by construction"
+    assert (rows["shared", "level"]["bytes"], rows["shared", "level"]["shape"]) == (4000, "1,000")
+    assert (rows["private", "mood"]["bytes"], rows["private", "mood"]["shape"]) == (16, "2")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from fedrec.contract import Algorithm, Catalog
+from fedrec.contract import Algorithm, Catalog, Rng
 
 
 def ledger_rows(algorithm: Algorithm, catalog: Catalog) -> list[dict[str, Any]]:
@@ -35,8 +33,8 @@ def ledger_rows(algorithm: Algorithm, catalog: Catalog) -> list[dict[str, Any]]:
             clip = egress.clip[phase]
             bound = f"clip {clip:g}" if clip is not None else "bounded by construction"
             row("uploaded", name, phase, egress.rounds[phase], shape, size, f"{bits}-bit ring, {bound}")
-    for name, shape in egress.shared.items():
-        row("shared", name, "", None, shape, 4 * int(np.prod(shape)), "held by the server")
-    for name, shape in egress.private.items():
-        row("private", name, "", None, shape, 4 * int(np.prod(shape)), "stays with the user")
+    for name, array in algorithm.shared(catalog, 0).items():
+        row("shared", name, "", None, array.shape, array.nbytes, "held by the server")
+    for name, array in algorithm.private(Rng(1), catalog).items():
+        row("private", name, "", None, array.shape, array.nbytes, "stays with the user")
     return rows

@@ -210,7 +210,8 @@ class Stages:
             if folder is not None and (now.state.round % config.checkpoint_every == 0 or now.state.round == rounds):
                 folder.save(stage, now, self.fingerprint)
 
-        return fit(algorithm, catalog, users, validation, options, progress, watch, on_broadcast(config))
+        with report:
+            return fit(algorithm, catalog, users, validation, options, progress, watch, on_broadcast(config))
 
 
 def _test(prepared: Prepared, model: Model) -> tuple[dict[str, Any], Ranks | None]:
