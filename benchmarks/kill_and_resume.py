@@ -25,10 +25,10 @@ from fedrec.experiment.machine import environment
 RESULT = Path(__file__).parent / "results" / "kill_and_resume.json"
 DATA = "synthetic:users=400,items=300,per_user=30,seed=5"
 RUNS: dict[str, list[str]] = {  # many rounds, a checkpoint after each; with and without a refit; with the round chosen
-    "fedmf, leave-last-out": ["fedmf", "--rounds", "40", "--set", "dim=16"],
-    "fedmf, last-basket (refitted)": ["fedmf", "--rounds", "20", "--protocol", "last-basket", "--set", "dim=16"],
-    "pfedrec, pfedrec-honest": ["pfedrec", "--rounds", "30", "--protocol", "pfedrec-honest", "--set", "dim=16"],
-    "ials, last-basket (refitted)": ["ials", "--protocol", "last-basket", "--set", "dim=16"],
+    "fedmf, leave-last-out": ["fedmf", "--rounds", "120", "--set", "dim=16"],
+    "fedmf, last-basket (refitted)": ["fedmf", "--rounds", "60", "--protocol", "last-basket", "--set", "dim=16"],
+    "pfedrec, pfedrec-honest": ["pfedrec", "--rounds", "60", "--protocol", "pfedrec-honest", "--set", "dim=16"],
+    "ials, last-basket (refitted)": ["ials", "--rounds", "60", "--protocol", "last-basket", "--set", "dim=16"],
     "slist, leave-last-out (one round)": ["slist"],
 }
 SAME = ("model.safetensors", "private/state.safetensors", "config.toml", "items.parquet")

@@ -118,6 +118,7 @@ def test_algorithm_and_its_settings(name: str, settings: dict[str, Any], words: 
 
 def test_rounds_override_and_closed_forms_refuse_them() -> None:
     assert make_algorithm("tests.experiment.tiny_algorithm:Tiny", {"rounds": 9}, rounds=3).config.rounds == 3
+    assert make_algorithm("ials", {}, rounds=3).config.sweeps == 3
     with pytest.raises(ConfigError, match="ease is a closed form with a fixed number of rounds"):
         make_algorithm("ease", {}, rounds=3)
 

@@ -65,6 +65,7 @@ class Ials(Algorithm):
     Config = Config
     random = True
     model = ("items", "gram")
+    rounds_setting = "sweeps"
     grid: ClassVar[dict[str, list[Any]]] = {
         "dim": [64, 128],
         "alpha0": [0.03, 0.1, 0.3, 1.0],

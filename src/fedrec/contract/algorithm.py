@@ -64,6 +64,8 @@ class Algorithm:
     model: ClassVar[tuple[str, ...]] = ()
     #: True where the round is chosen on validation (local training overfits); closed forms take the last round.
     selects_round: ClassVar[bool] = False
+    #: name of the setting that ``--rounds`` sets, where the Config has it; closed forms have none.
+    rounds_setting: ClassVar[str] = "rounds"
     #: grid for ``--tune``: {setting: values}; one grid for all data sets.
     grid: ClassVar[dict[str, list[Any]]] = {}
     #: settings that only change the last server step, so a tuner may reuse the sums.

@@ -65,11 +65,11 @@ def make_algorithm(name: str, settings: dict[str, Any], rounds: int | None = Non
     """Return an algorithm with its settings checked; ``rounds`` overrides its own number of rounds."""
     kind = registry.get(name)
     if rounds is not None:
-        if "rounds" not in kind.Config.model_fields:
+        if kind.rounds_setting not in kind.Config.model_fields:
             raise ConfigError(
                 f"--rounds {rounds}: {name} is a closed form with a fixed number of rounds; leave --rounds out"
             )
-        settings = settings | {"rounds": rounds}
+        settings = settings | {kind.rounds_setting: rounds}
     return kind(checked(kind.Config, settings, f"setting of {name}"))
 
 
