@@ -17,6 +17,7 @@ BUILT_IN = {
     "fedmf": "fedrec.algorithms.fedmf:FedMF",
     "pfedrec": "fedrec.algorithms.pfedrec:PFedRec",
     "ials": "fedrec.algorithms.ials:Ials",
+    "lowpass": "fedrec.algorithms.lowpass:LowPass",
     "slist": "fedrec.algorithms.slist:Slist",
     "alone": "fedrec.algorithms.alone:Alone",
 }

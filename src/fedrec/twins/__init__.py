@@ -23,6 +23,7 @@ TWINS = {
     "ease": "fedrec.twins.ease",
     "slist": "fedrec.twins.slist",
     "ials": "fedrec.twins.ials",
+    "lowpass": "fedrec.twins.lowpass",
 }
 
 

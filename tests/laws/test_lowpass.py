@@ -1,0 +1,15 @@
+from fedrec.testing import AlgorithmLaws
+
+
+class TestLowPass(AlgorithmLaws):
+    name = "lowpass"
+    config = {"columns": 4, "rank": 8, "iterations": 3}
+    sample = {"columns": 32, "rank": 64, "iterations": 4}
+    floor = 0.05
+
+
+class TestGFCF(AlgorithmLaws):
+    name = "lowpass"
+    config = {"filter": "gf-cf", "columns": 4, "rank": 8, "iterations": 2, "block": 7}
+    sample = {"columns": 32, "rank": 64, "iterations": 4, "block": 1024}
+    floor = 0.05
