@@ -84,7 +84,7 @@ def test_last_basket_counts_only_items_new_to_the_user() -> None:
     split = split_of(load(table, duplicates="all"), "last-basket")
     assert held(split.test) == {0: ([0], [1])}
     assert split.counts["tested"] == 1
-    assert split.counts["not tested (nothing new on the last day)"] == 1
+    assert split.counts["not tested (nothing new in the test part)"] == 1
 
 
 def test_last_basket_by_timestamp() -> None:

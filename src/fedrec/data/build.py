@@ -116,11 +116,11 @@ def _order(users: NDArray[np.int32], clock: NDArray[np.float64] | NDArray[np.int
         return None
     if clock is None:
         return np.argsort(users, kind="stable")
-    low, high = clock.min(), clock.max()
-    span = float(high) - float(low) + 1.0
     whole = clock.dtype.kind == "i" or bool(np.all(clock == np.floor(clock)))
-    if whole and span * (float(users.max()) + 1.0) < 2.0**62:  # one key is sorted faster than two
-        key = users.astype(np.int64) * int(span) + (clock - low).astype(np.int64)
+    low = int(clock.min())
+    span = int(clock.max()) - low + 1  # Python's whole numbers: no rounding, no overflow
+    if whole and span * (int(users.max()) + 1) < 2**62:  # one key is sorted faster than two
+        key = users.astype(np.int64) * span + (clock.astype(np.int64) - low)
         return np.argsort(key, kind="stable")
     return np.lexsort((clock, users))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from fedrec.contract import DataError
+from fedrec.contract import ConfigError, DataError
 from fedrec.data.build import build
 from fedrec.data.dataset import Dataset
 from fedrec.data.raw import Raw
@@ -41,6 +41,8 @@ def load(
     ``duplicates``: see ``fedrec.data.build.build``. Raises DataError or ConfigError.
     """
     if isinstance(spec, str) and (spec == "synthetic" or spec.startswith("synthetic:")):
+        if columns or order:
+            raise ConfigError(f"{spec}: --columns and --order do not apply to made-up data; leave them out")
         data = synthetic(spec)
         raw = None
     else:
@@ -70,6 +72,9 @@ def _read(spec: object, columns: Mapping[str, str] | None, order: str | None) ->
             if path.is_dir() or (path.name in WITHOUT_HEADER and path.is_file()):
                 return read_folder(path if path.is_dir() else path.parent, columns, order)
             return read_table(path, columns, order)
-    if isinstance(spec, pl.DataFrame) or hasattr(spec, "columns") or isinstance(spec, Mapping):
+    if isinstance(spec, pl.LazyFrame):
+        with one_sentence("the lazy frame", "a data frame"):
+            spec = spec.collect()
+    if hasattr(spec, "columns") or isinstance(spec, Mapping):
         return read_frame(spec, columns, order)
     raise DataError(f"data: got {type(spec).__name__}, expected a path, a name or a data frame")

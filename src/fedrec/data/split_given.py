@@ -49,7 +49,7 @@ def given(data: Interactions, parts: NDArray[np.int8] | None, ordered: bool, see
         notes=notes,
         rules={"split": f"{how}; the model for the test is refitted on training and validation part"},
     )
-    split.counts.update(counted(split))
+    split.counts.update(counted(split, int((keep(data, test).lengths() > 0).sum())))
     if split.test is not None:
         empty = int((split.test.histories.lengths() == 0).sum())
         split.counts["tested without any history"] = empty

@@ -55,7 +55,7 @@ def pfedrec(data: Interactions, ordered: bool, leaky: bool) -> Split:
     test = _task(people, data.items[test_at[rows]], sampled[:, SAMPLED:])
     split = Split(name, train, train, validation, test, False, rules=_rules(leaky))
     split.counts.update(
-        counted(split),
+        counted(split, len(rows)),
         **{
             "train only (fewer than 3 interactions)": int((lengths < 3).sum()),
             f"not tested (fewer than {2 * SAMPLED} items left to sample)": int((~enough).sum()),

@@ -44,7 +44,8 @@ def ratio(data: Interactions, ordered: bool, seed: int = 0, held: tuple[float, f
             "the model for the test is refitted on training and validation part"
         },
     )
-    split.counts.update(counted(split), **{"train only (fewer than 3 interactions)": int((lengths < 3).sum())})
+    split.counts.update(counted(split, int(long.sum())))
+    split.counts["train only (fewer than 3 interactions)"] = int((lengths < 3).sum())
     return split
 
 

@@ -52,7 +52,7 @@ def global_time(data: Interactions, at: str | float | None = None) -> Split:
     )
     late = _users(data, after)
     split.counts.update(
-        counted(split),
+        counted(split, int((known & late).sum())),
         **{
             "not tested (nothing before the cut)": int((late & ~known).sum()),
             "train only (nothing after the cut)": int((known & ~late).sum()),

@@ -107,7 +107,8 @@ def leave_last_out(data: Interactions) -> Split:
             "part; times that tie stay in file order"
         },
     )
-    split.counts.update(counted(split), **{"train only (fewer than 3 interactions)": int((lengths < 3).sum())})
+    split.counts.update(counted(split, int((lengths >= 3).sum())))
+    split.counts["train only (fewer than 3 interactions)"] = int((lengths < 3).sum())
     if data.times is not None and test.any():
         at = np.flatnonzero(test)
         tied = int((data.times[at] == data.times[at - 1]).sum())
@@ -118,12 +119,15 @@ def leave_last_out(data: Interactions) -> Split:
     return split
 
 
-def counted(split: Split) -> dict[str, int]:
-    """Return how many users the protocol tests and validates."""
-    return {
+def counted(split: Split, eligible: int) -> dict[str, int]:
+    """Return how many users the protocol tests and validates, and how many eligible ones had nothing new held out."""
+    out = {
         "tested": 0 if split.test is None else split.test.n_users,
         "validated": 0 if split.validation is None else split.validation.n_users,
     }
+    if eligible > out["tested"]:  # only where repeated (user, item) pairs are kept
+        out["not tested (nothing new in the test part)"] = eligible - out["tested"]
+    return out
 
 
 def last_basket(data: Interactions, basket: str = "day") -> Split:
@@ -162,10 +166,8 @@ def last_basket(data: Interactions, basket: str = "day") -> Split:
             f"without both, then the model is refitted on everything before the test {basket}"
         },
     )
-    split.counts.update(counted(split), **{f"not trained on (one active {basket})": int((days == 1).sum())})
-    old = int((days >= 2).sum()) - split.counts["tested"]
-    if old:
-        split.counts[f"not tested (nothing new on the last {basket})"] = old
+    split.counts.update(counted(split, int((days >= 2).sum())))
+    split.counts[f"not trained on (one active {basket})"] = int((days == 1).sum())
     return split
 
 

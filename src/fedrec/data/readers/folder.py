@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from fedrec.contract import DataError
+from fedrec.contract import ConfigError, DataError
 from fedrec.data.raw import Raw
 from fedrec.data.readers.lightgcn import read_lightgcn
 from fedrec.data.readers.movielens import read_movielens
@@ -25,6 +25,8 @@ def read_folder(folder: Path, columns: Mapping[str, str] | None = None, order: s
     if raw is not None:
         return raw
     if (folder / "train.txt").is_file() and (folder / "test.txt").is_file():
+        if columns or order:
+            raise ConfigError(f"{folder}: --columns and --order do not apply to a LightGCN folder; leave them out")
         return read_lightgcn(folder)
     path = _named(folder, "interactions") or _named(folder, "ratings")
     inters = sorted(folder.glob("*.inter"))
