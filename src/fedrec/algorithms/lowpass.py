@@ -65,7 +65,8 @@ class LowPass(Algorithm):
     (block Lanczos), so 4 rounds of 256 columns span a space of 1,024 dimensions. gf-cf then needs X~'X~ itself: its
     tail is what the filter adds (a rank-1,024 form reached .186 where the exact one has .194, Gowalla recall@20, one
     user in six), so ``block`` rows travel a round and the server keeps what is not zero. Gowalla, bytes an upload:
-    164 kB, then 4 x 42 MB; gf-cf 41 x 168 MB more, which is for organisations.
+    164 kB, then 4 x 84 MB; gf-cf 41 x 336 MB more, which is for organisations. 32 bits halve this, and scores are
+    then 1e-3 from the twin's instead of 1e-6.
     """
 
     name = "lowpass"
