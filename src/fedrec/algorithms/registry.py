@@ -19,6 +19,7 @@ BUILT_IN = {
     "ials": "fedrec.algorithms.ials:Ials",
     "lowpass": "fedrec.algorithms.lowpass:LowPass",
     "slist": "fedrec.algorithms.slist:Slist",
+    "slist-lowrank": "fedrec.algorithms.slist_lowrank:SlistLowRank",
     "alone": "fedrec.algorithms.alone:Alone",
 }
 

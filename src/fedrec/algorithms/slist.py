@@ -28,7 +28,7 @@ from fedrec.contract import (
 )
 from fedrec.kernels.linear import add_rows, inverse, solve
 from fedrec.kernels.pairs import cooccurrence, decay_powers, decayed_sums, tail_sums
-from fedrec.kernels.steps import history_steps, step_numbers
+from fedrec.kernels.steps import decayed_states, history_steps, step_numbers
 
 LONGEST = 4096.0  # bound on one user's entry of a sum: no history counts more than this many steps
 
@@ -54,7 +54,19 @@ class Slist(Algorithm):
     )
     Config = Config
     model = ("weights",)
-    grid: ClassVar[dict[str, list[Any]]] = {}
+    grid: ClassVar[list[dict[str, list[Any]]]] = [  # type: ignore[assignment]  # settings depend on each other
+        {
+            "decay": [(0.5,), (0.7,), (0.85,), (0.9,), (0.95,), (0.99,)],
+            "reg": [100.0, 300.0, 1000.0, 3000.0, 10_000.0],
+        },
+        {"decay": [(0.4, 0.9), (0.5, 0.97), (0.6, 0.93), (0.7, 0.97)], "reg": [100.0, 300.0, 1000.0]},
+        {
+            "decay": [(0.7,), (0.8,), (0.9,), (1.0,)],
+            "reg": [100.0, 300.0, 1000.0],
+            "joint": [0.1, 0.3, 1.0],
+            "steps": ["day"],
+        },
+    ]
     server_only = frozenset({"reg", "joint"})
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
@@ -118,7 +130,7 @@ class Slist(Algorithm):
         return np.asarray(state @ weights, np.float32)
 
     def cohort_scores(self, shared: Arrays, private: Arrays, users: Interactions, key: Key) -> Scores:
-        rows, values, offsets = states(users, self.config.decay, self.config.steps)
+        rows, values, offsets = decayed_states(users, self.config.decay, self.config.steps)
         return add_rows(shared["weights"], users, values, rows, offsets)
 
 
@@ -157,18 +169,3 @@ def user_sums(
             weight = np.where(distance >= 0, powers[a][np.abs(distance)], powers[b][np.abs(distance)])
             np.add.at(gram, (column[:, None] + a * m, column[None, :] + b * m), weight * tails[last - later])
     return mine, gram, cross
-
-
-def states(
-    users: Interactions, decays: tuple[float, ...], steps: str
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    """Return the decayed states of many users in CSR form: (rows, values, offsets)."""
-    positions = step_numbers(users, steps)
-    k, lengths = len(decays), users.lengths()
-    last = np.zeros(users.n_users, np.int64)
-    has = lengths > 0
-    last[has] = positions[users.offsets[1:][has] - 1]
-    age = (np.repeat(last, lengths) - positions).astype(np.float64)
-    rows = np.stack([users.items.astype(np.int64) + j * users.n_items for j in range(k)], axis=1).ravel()
-    values = np.stack([np.power(float(g), age) for g in decays], axis=1).ravel()
-    return rows, values, users.offsets * k

@@ -33,3 +33,18 @@ def step_numbers(users: Interactions, unit: str) -> NDArray[np.int32]:
 def history_steps(history: History, unit: str) -> NDArray[np.int32]:
     """Return the step numbers of one history, (m,) int32."""
     return step_numbers(Interactions.of(history, 0), unit)
+
+
+def decayed_states(
+    users: Interactions, decays: tuple[float, ...], steps: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return the decayed states of many users in CSR form: (rows, values, offsets)."""
+    positions = step_numbers(users, steps)
+    k, lengths = len(decays), users.lengths()
+    last = np.zeros(users.n_users, np.int64)
+    has = lengths > 0
+    last[has] = positions[users.offsets[1:][has] - 1]
+    age = (np.repeat(last, lengths) - positions).astype(np.float64)
+    rows = np.stack([users.items.astype(np.int64) + j * users.n_items for j in range(k)], axis=1).ravel()
+    values = np.stack([np.power(float(g), age) for g in decays], axis=1).ravel()
+    return rows, values, users.offsets * k
