@@ -70,3 +70,12 @@ def test_a_third_partys_file_needs_no_fork(tmp_path: Path) -> None:
     assert json.loads(done("recommend", tmp_path / "run", "--user", "3", "--format", "json").out)
     done("evaluate", tmp_path / "run")
     done("report", tmp_path / "run", "--out", tmp_path / "r.html")
+
+
+@pytest.mark.parametrize(("algorithm", "bound"), [("ease", 1e-6), ("slist", 1e-6), ("popularity", 0.0)])
+def test_the_centralised_twin_beside_a_run(algorithm: str, bound: float) -> None:
+    found = done("train", algorithm, "--data", "quickstart", "--twin", "--format", "json")
+    told = json.loads(found.out)
+    assert told["centralised"]["max_relative_difference"] <= bound
+    assert told["centralised"]["test"]["ndcg@10"] == pytest.approx(told["test"]["ndcg@10"], abs=1e-4)
+    assert told["centralised"]["test"]["users"] == told["test"]["users"]
