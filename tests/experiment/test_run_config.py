@@ -93,6 +93,18 @@ def test_what_is_wrong_is_named_in_one_line(values: dict[str, Any], words: list[
         assert word in said
 
 
+@given(st.dictionaries(st.sampled_from(list(RunConfig.model_fields)) | text, st.none() | plain, max_size=8))
+def test_whatever_a_toml_file_holds_gives_settings_or_one_line(values: dict[str, Any]) -> None:
+    said, config = "", None
+    try:
+        config = run_config({"algorithm": "ease", "data": "quickstart"} | values)
+    except ConfigError as error:
+        said = str(error)
+    assert "\n" not in said
+    assert said or config is not None
+    assert config is None or run_config(tomllib.loads(to_toml(config))) == config
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "words"),
     [
@@ -101,6 +113,7 @@ def test_what_is_wrong_is_named_in_one_line(values: dict[str, Any], words: list[
         ("ease", {"reg": math.inf}, ["setting of ease reg = inf", "finite"]),
         ("ease", {"reg": math.nan}, ["setting of ease reg = nan"]),
         ("ease", {"reg": "lots"}, ["setting of ease reg = 'lots'", "valid number"]),
+        ("lowpass", {"rank": 9000}, ["setting of lowpass: rank = 9000"]),
         ("popularity", {"reg": 1}, ["unknown setting of popularity 'reg'", "It has no settings"]),
         ("eese", {}, ["no algorithm is called 'eese'", "Did you mean 'ease'?"]),
         ("tests.experiment.tiny_algorithm:Tinny", {}, ["cannot load", "tests.experiment.tiny_algorithm:Tinny"]),

@@ -89,8 +89,10 @@ def checked(model: type[Model], values: dict[str, Any], what: str) -> Model:
 
 
 def _complaint(problem: Any, what: str) -> str:
-    name = ".".join(str(x) for x in problem["loc"]) or what
+    name = ".".join(str(x) for x in problem["loc"])
     said = problem["msg"].removeprefix("Value error, ")
+    if not name:  # settings that do not go together
+        return f"{what}: {said}"
     if problem["type"] == "missing":
         return f"{what} {name} is missing: expected a value"
     return f"{what} {name} = {problem.get('input')!r}: {said[:1].lower()}{said[1:]}"
