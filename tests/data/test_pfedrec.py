@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fedrec.contract import DataError
 from fedrec.data import Dataset, load
-from fedrec.data.protocols import apply, describe_protocol
+from fedrec.data.protocols import apply, describe_protocol, fingerprint
 from tests.data.helpers import frame
 
 CATALOGUE = [("other", k, 1000 + k) for k in range(1, 300)]
@@ -120,6 +122,16 @@ def test_leaky_and_honest_differ_in_the_negatives_only() -> None:
         assert set(history.avoid.tolist()) == held[user]  # type: ignore[union-attr]
     one, two = describe_protocol(leaky), describe_protocol(honest)
     assert {key for key in one if one[key] != two[key]} == {"name", "negatives", "fingerprint"}
+
+
+def test_fingerprint_covers_the_candidates_and_the_ties() -> None:
+    split = apply("pfedrec-honest", hand_made())
+    assert split.test is not None
+    assert split.test.candidates is not None
+    swapped = split.test.candidates.copy()
+    swapped[0, [0, 1]] = swapped[0, [1, 0]]
+    for other in (replace(split.test, candidates=swapped), replace(split.test, pessimistic=False)):
+        assert fingerprint(replace(split, test=other)) != fingerprint(split)
 
 
 def test_users_of_the_catalogue_with_too_little_to_sample_are_not_tested() -> None:
