@@ -45,10 +45,10 @@ class Config(Settings):
     epochs: int = Field(1, ge=1, description="passes of a client over its history in one round")
     loss: Literal["bce", "bpr"] = Field("bce", description="binary cross entropy, or pairwise ranking (Rendle 2009)")
     negatives: int = Field(4, ge=1, le=31, description="local negatives drawn for each interaction")
-    lr: float = Field(0.1, gt=0, description="learning rate of the user's vector")
-    item_lr: float = Field(0.1, gt=0, description="learning rate of the client's copy of the item rows")
-    reg: float = Field(0.0, ge=0, lt=1, description="L2 penalty on the vectors in use, per step")
-    shuffle: bool = Field(True, description="visit the history in a new order every epoch (False: by time)")
+    lr: float = Field(0.8, gt=0, description="learning rate of the user's vector")
+    item_lr: float = Field(0.8, gt=0, description="learning rate of the client's copy of the item rows")
+    reg: float = Field(0.02, ge=0, lt=1, description="L2 penalty on the vectors in use, per step")
+    shuffle: bool = Field(False, description="visit the history in a new order every epoch (False: in time order)")
     init: float = Field(0.1, gt=0, description="standard deviation of the item vectors at the start")
     server: Literal["sgd", "adagrad", "adam"] = Field("adam", description="server optimiser (Reddi 2021)")
     server_lr: float = Field(0.03, gt=0, description="learning rate of the server optimiser")
@@ -70,13 +70,18 @@ class FedMF(Algorithm):
         "Ammad-ud-din et al., Federated Collaborative Filtering, 2019; Chai et al., Secure Federated Matrix "
         "Factorization, IEEE Intelligent Systems 2021; server steps: Reddi et al., ICLR 2021",
         "Differs from the paper: implicit feedback with local negatives (BCE or BPR), differences of rows instead of "
-        "gradients, each row divided by its own contributors, the whole update clipped.",
+        "gradients, each row divided by its own contributors, the whole update clipped; the history is visited in "
+        "time order with a large step for the user's vector, so that what came last weighs most.",
     )
     Config = Config
     random = True
     selects_round = True
     model = ("items",)
-    grid: ClassVar[dict[str, list[Any]]] = {}
+    grid: ClassVar[dict[str, list[Any]]] = {
+        "lr": [0.2, 0.4, 0.8, 1.6],
+        "reg": [0.01, 0.02, 0.04, 0.08],
+        "server_lr": [0.03, 0.1],
+    }
 
     @property
     def local(self) -> Local:

@@ -17,10 +17,10 @@ from fedrec.contract import ContractError, Interactions
 from fedrec.kernels import lanes
 from fedrec.kernels.draws import FREE, draw, mark, negative, unmark
 from fedrec.kernels.sgd import EXACT, people_of
-from fedrec.kernels.vectors import LANES, add_steps, axpy, copy, dot, sigmoids, subtract, width_of
+from fedrec.kernels.sgd_block import block_errors, block_gradient, block_push
+from fedrec.kernels.vectors import LANES, add_steps, axpy, copy, dot, subtract, width_of
 
 FloatRows = NDArray[np.float32]
-FLAT = np.float32(1e-12)  # below this slope of the sigmoid torch's BCELoss divides by 1e-12 instead
 
 
 @dataclass(frozen=True)
@@ -36,24 +36,6 @@ class LinearLocal:
     def packed(self) -> tuple[int, int, int, np.float32, np.float32]:
         """Return what the kernel takes."""
         return self.epochs, self.negatives, self.batch, np.float32(self.lr), np.float32(self.item_lr)
-
-
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _errors(rows, samples, first, last, weight, bias, errors, width):  # type: ignore[no-untyped-def]
-    """Fill ``errors`` with d loss / d logit of the samples [first, last), the loss being their mean cross entropy."""
-    d = LANES * len(width)
-    size = last - first
-    for e in range(size):
-        errors[e] = dot(weight, 0, rows, (samples[first + e] >> 1) * d, width) + bias
-    for e in range(0, size, LANES):
-        sigmoids(errors, e)
-    share = np.float32(1.0) / np.float32(size)
-    for e in range(size):
-        p = errors[e]
-        label = np.float32(samples[first + e] & 1)
-        slope = p * (np.float32(1.0) - p)
-        error = (p - label) * share
-        errors[e] = error if slope >= FLAT else error * (slope / FLAT)
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -82,6 +64,7 @@ def _draw_samples(rows, table, scratch, samples, history, avoid, key, counter, m
         other = draw(key, counter, last + 1)
         counter += np.uint64(1)
         samples[last], samples[other] = samples[other], samples[last]
+    samples[n : n + LANES] = 0  # what the last block may read beyond the end
     return n, met, counter
 
 
@@ -103,18 +86,20 @@ def train_linear(table, rows, scratch, buffers, history, avoid, key, bias, local
         )
         for first in range(0, n, batch):
             last = min(first + batch, n)
-            _errors(rows, samples, first, last, weight, bias, errors, width)
+            share = np.float32(1.0) / np.float32(last - first)
             gradient[:] = 0.0
             slope = np.float32(0.0)
-            for e in range(last - first):
-                axpy(gradient, 0, errors[e], rows, (samples[first + e] >> 1) * d, width)
-                slope += errors[e]
+            for e in range(first, last, LANES):
+                block_errors(errors, 0, rows, samples, e, last - e, weight, bias, share, width)
+                slope += block_gradient(gradient, errors, 0, rows, samples, e, width)
             axpy(weight, 0, -lr, gradient, 0, width)
             bias -= lr * slope
-            if item_lr != 0.0:
-                _errors(rows, samples, first, last, weight, bias, errors, width)
-                for e in range(last - first):
-                    axpy(rows, (samples[first + e] >> 1) * d, -item_lr * errors[e], weight, 0, width)
+            if item_lr == 0.0:
+                continue
+            for e in range(first, last, LANES):  # all errors before any row moves: a row may be in a batch twice
+                block_errors(errors, e - first, rows, samples, e, last - e, weight, bias, share, width)
+            for e in range(first, last, LANES):
+                block_push(rows, samples, e, errors, e - first, -item_lr, weight, width)
     unmark(slot, touched, met, avoid)
     return met, bias
 
@@ -127,7 +112,7 @@ def linear_scratch(n_items, longest, batch, negatives, d):  # type: ignore[no-un
     )  # fmt: skip
     buffers = (
         np.empty(d, np.float32), np.empty(d, np.float32), np.zeros(batch + LANES, np.float32),
-        np.empty(longest * (1 + negatives), np.int32),
+        np.empty(longest * (1 + negatives) + LANES, np.int32),
     )  # fmt: skip
     return np.empty(n_items * d, np.float32), scratch, buffers
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from fedrec.kernels.vectors import (
     FLOAT,
     INT,
     LANES,
+    LONG,
     constant,
     inner,
     load,
@@ -26,10 +26,11 @@ from fedrec.kernels.vectors import (
     sigmoid,
     spread,
     store,
+    vector_function,
 )
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@vector_function
 def group_step(typing, vector, at, rows, group, size, bpr, lr, item_lr, shrink, keep, width, full):  # type: ignore[no-untyped-def]
     """Take one step with rows ``group[:size]`` (the positive first); later entries of ``group`` must be valid rows.
 
@@ -46,8 +47,8 @@ def group_step(typing, vector, at, rows, group, size, bpr, lr, item_lr, shrink, 
         user = load(builder, user_at)
         pointers, logits = [], ir.Constant(ir.VectorType(FLOAT, padded), [0.0] * padded)
         for g in range(members):
-            number = builder.sext(load(builder, builder.gep(ids, [ir.Constant(types_intp, g)])), types_intp)
-            start = builder.mul(number, ir.Constant(types_intp, d))
+            number = builder.sext(load(builder, builder.gep(ids, [ir.Constant(LONG, g)])), LONG)
+            start = builder.mul(number, ir.Constant(LONG, d))
             pointers.append(row_pointer(context, builder, kinds[2], args[2], start, FLOAT, d))
             z = inner(builder, user, load(builder, pointers[g]), d)
             logits = builder.insert_element(logits, z, ir.Constant(INT, g))
@@ -65,9 +66,6 @@ def group_step(typing, vector, at, rows, group, size, bpr, lr, item_lr, shrink, 
     one = types.float32
     return types.void(vector, types.intp, rows, group, types.intp, types.boolean, one, one, one, one, width,
                       full), generate  # fmt: skip
-
-
-types_intp = ir.IntType(64)
 
 
 def _errors(builder: Any, logits: Any, size: Any, bpr: Any, members: int, padded: int) -> Any:

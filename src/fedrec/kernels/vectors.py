@@ -24,6 +24,7 @@ from fedrec.contract import ConfigError
 
 FLOAT, DOUBLE, INT, LONG = ir.FloatType(), ir.DoubleType(), ir.IntType(32), ir.IntType(64)
 LANES = 8
+vector_function: Any = intrinsic  # what each function below is: typed for numba, any for a type checker
 # 1.5 * 2^52: adding it to |x| < 2^51 leaves x, rounded to the nearest whole number, in the low bits of the double
 MAGIC = 6755399441055744.0
 MAGIC_BITS = 0x4338000000000000
@@ -32,7 +33,7 @@ MAGIC_BITS = 0x4338000000000000
 def width_of(d: int) -> tuple[int, ...]:
     """Return the token whose type tells kernels the row length ``d``, a positive multiple of 8."""
     if d < LANES or d % LANES:
-        raise ConfigError(f"a row of {d} numbers: the kernels need a positive multiple of {LANES}, such as 16, 32 or 64")
+        raise ConfigError(f"a row of {d} numbers; the kernels need a positive multiple of {LANES}, such as 16 or 32")
     return (0,) * (d // LANES)
 
 
@@ -44,12 +45,14 @@ def row_pointer(context: Any, builder: Any, arrays: Any, array: Any, index: Any,
 
 
 def load(builder: Any, pointer: Any, align: int = 4) -> Any:
+    """Load a vector that is aligned to its elements only."""
     value = builder.load(pointer)
     value.align = align
     return value
 
 
 def store(builder: Any, value: Any, pointer: Any, align: int = 4) -> None:
+    """Store a vector that is aligned to its elements only."""
     builder.store(value, pointer).align = align
 
 
@@ -62,6 +65,7 @@ def spread(builder: Any, scalar: Any, d: int) -> Any:
 
 
 def constant(value: float, d: int, element: Any = FLOAT) -> Any:
+    """Return a vector of ``d`` times the same number."""
     return ir.Constant(ir.VectorType(element, d), [value] * d)
 
 
@@ -94,7 +98,7 @@ def inner(builder: Any, x: Any, y: Any, d: int) -> Any:
     return builder.extract_element(total, ir.Constant(INT, 0))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@vector_function
 def dot(typing, a, i, b, j, width):  # type: ignore[no-untyped-def]
     """Return sum(x * y), float32."""
     d = width.count * LANES
@@ -107,7 +111,7 @@ def dot(typing, a, i, b, j, width):  # type: ignore[no-untyped-def]
     return types.float32(a, types.intp, b, types.intp, width), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@vector_function
 def axpy(typing, a, i, scale, b, j, width):  # type: ignore[no-untyped-def]
     """Do x += scale * y."""
     d = width.count * LANES
@@ -121,7 +125,7 @@ def axpy(typing, a, i, scale, b, j, width):  # type: ignore[no-untyped-def]
     return types.void(a, types.intp, types.float32, b, types.intp, width), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@vector_function
 def exchange(typing, a, i, mine, rows, j, keep, yours, b, k, width):  # type: ignore[no-untyped-def]
     """Do x += mine * row and row = keep * row + yours * y at once, with the row as it was (a rank-one step)."""
     d = width.count * LANES
@@ -140,20 +144,21 @@ def exchange(typing, a, i, mine, rows, j, keep, yours, b, k, width):  # type: ig
     return types.void(a, types.intp, one, rows, types.intp, one, one, b, types.intp, width), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@vector_function
 def copy(typing, a, i, b, j, width):  # type: ignore[no-untyped-def]
     """Do x = y."""
     d = width.count * LANES
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         target = row_pointer(context, builder, signature.args[0], args[0], args[1], FLOAT, d)
-        store(builder, load(builder, row_pointer(context, builder, signature.args[2], args[2], args[3], FLOAT, d)), target)
+        y = load(builder, row_pointer(context, builder, signature.args[2], args[2], args[3], FLOAT, d))
+        store(builder, y, target)
         return context.get_dummy_value()
 
     return types.void(a, types.intp, b, types.intp, width), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@vector_function
 def subtract(typing, a, i, b, j, width):  # type: ignore[no-untyped-def]
     """Do x -= y and return the new sum(x * x), float32 (not finite when a number is not)."""
     d = width.count * LANES
@@ -168,7 +173,7 @@ def subtract(typing, a, i, b, j, width):  # type: ignore[no-untyped-def]
     return types.float32(a, types.intp, b, types.intp, width), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@vector_function
 def add_steps(typing, ring, i, b, j, scale, width):  # type: ignore[no-untyped-def]
     """Do ring[i : i + d] += rint(y * scale), to nearest even, in the ring's own integers (32 or 64 bits).
 
@@ -217,7 +222,7 @@ def sigmoid(builder: Any, z: Any, d: int) -> Any:
     return builder.fdiv(one, builder.fadd(one, _exp(builder, builder.fneg(z), d)))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@vector_function
 def sigmoids(typing, a, i):  # type: ignore[no-untyped-def]
     """Do a[i : i + 8] = 1 / (1 + exp(-a[i : i + 8]))."""
 
