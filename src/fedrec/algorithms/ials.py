@@ -174,7 +174,7 @@ class Ials(Algorithm):
     def memory_estimate(self, catalog: Catalog) -> int:
         """Return the bytes of the ring, its decoded form and one compiled solve a thread."""
         pairs = self.config.dim * (self.config.dim + 1) // 2
-        return catalog.n_items * pairs * (self.config.bits // 8 + 8)
+        return int(catalog.n_items * pairs * (self.config.bits // 8 + 8))
 
 
 def with_gram(items: NDArray[np.float64]) -> Arrays:

@@ -89,7 +89,7 @@ class SlistLowRank(Algorithm):
 
     def width(self, n_items: int) -> int:
         """Return the columns of one decay's block."""
-        return max(1, min(self.config.rank // len(self.config.decay), n_items))
+        return max(1, min(int(self.config.rank) // len(self.config.decay), n_items))
 
     def shared(self, catalog: Catalog, seed: int) -> Arrays:
         shape = (len(self.config.decay), catalog.n_items, self.width(catalog.n_items))
@@ -165,7 +165,11 @@ class SlistLowRank(Algorithm):
         return {"source": source, "core": core.astype(np.float32)}
 
     def score(self, shared: Arrays, private: Arrays, history: History) -> Scores:
-        return self.cohort_scores(shared, private, Interactions.of(history, shared["core"].shape[1]), Key(0))[0]
+        n, state = shared["core"].shape[1], np.zeros(len(shared["source"]))
+        steps = history_steps(history, self.config.steps)
+        for k, g in enumerate(self.config.decay):
+            np.add.at(state, history.items + k * n, float(g) ** (steps.max(initial=0) - steps))
+        return np.asarray(state @ shared["source"] @ shared["core"], np.float32)
 
     def cohort_scores(self, shared: Arrays, private: Arrays, users: Interactions, key: Key) -> Scores:
         rows, values, offsets = decayed_states(users, self.config.decay, self.config.steps)

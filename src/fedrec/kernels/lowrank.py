@@ -37,7 +37,7 @@ def plain_projection(
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def _project(ring, first, start, stop, offsets, items, steps, basis, decay, backwards, scale):  # type: ignore[no-untyped-def]
-    """Add rint(state * scale) of every interaction to the ring's row of its item, columns [start, stop) of the basis."""
+    """Add rint(state * scale) of each interaction to the ring row of its item; columns [start, stop) of the basis."""
     width = stop - start
     state = np.zeros(width)
     pending = np.zeros(width)

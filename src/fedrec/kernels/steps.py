@@ -21,13 +21,12 @@ def step_numbers(users: Interactions, unit: str) -> NDArray[np.int32]:
     new = np.ones(len(stamp), np.int64)
     new[1:] = stamp[1:] != stamp[:-1]
     count = np.cumsum(new)
-    first = count[starts] if len(starts) else count
     new_user = np.zeros(len(stamp), bool)
     new_user[users.offsets[:-1][lengths > 0]] = True
     extra = np.cumsum(new_user & (new == 0))  # a new user always starts a new step
     total = count + extra
     first = total[starts] if len(starts) else total
-    return (total - first).astype(np.int32)
+    return np.asarray(total - first, np.int32)
 
 
 def history_steps(history: History, unit: str) -> NDArray[np.int32]:

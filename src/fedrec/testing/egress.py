@@ -192,7 +192,7 @@ def _reply(subject: Subject, moment: Moment, history: History) -> bytes:
     request = as_bytes(moment.broadcast)
     message = device.reply(moment.phase, subject.users.n_users, moment.number, subject.seed, request)
     for name, stat in moment.phase.stats.items():
-        assert unpack(stat, from_bytes(message)[name]).shape == stat.shape  # type: ignore[arg-type]
+        assert unpack(stat, from_bytes(message)[name]).shape == stat.shape
     return message
 
 

@@ -72,7 +72,7 @@ class WireRuntime:
             message = self.devices[int(client)].reply(phase, self.n_clients, round, seed, request)
             up += len(message)
             for name, packed in from_bytes(message).items():
-                total.ring[name] += unpack(phase.stats[name], packed)  # type: ignore[arg-type]
+                total.ring[name] += unpack(phase.stats[name], packed)
             total.note(1)
         decoded = total.decode() if len(cohort) else None
         return RoundResult(decoded, len(cohort), {}, up, len(cohort) * len(request))

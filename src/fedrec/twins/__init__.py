@@ -30,4 +30,4 @@ TWINS = {
 def get_twin(name: str) -> Twin | None:
     """Return an algorithm's twin by its name, or None where there is none."""
     home = TWINS.get(name)
-    return None if home is None else import_module(home).twin  # type: ignore[no-any-return]
+    return None if home is None else import_module(home).twin

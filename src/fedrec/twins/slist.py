@@ -74,7 +74,7 @@ def _solve(gram: Matrix, cross: Matrix, train: Interactions, config: dict[str, A
     joint = float(config["joint"])
     penalty = float(config["reg"]) * np.eye(k * n)
     if not joint:
-        return np.linalg.solve(gram + penalty, cross)
+        return np.asarray(np.linalg.solve(gram + penalty, cross), np.float64)
     matrix = np.zeros((train.n_users, n))
     for row, (_, history) in enumerate(train.histories()):
         matrix[row, history.items] = 1.0
@@ -85,4 +85,4 @@ def _solve(gram: Matrix, cross: Matrix, train: Interactions, config: dict[str, A
     for j in range(n):  # Lagrange: B[j, j] = 0 in every block
         own = j + n * np.arange(k)
         free[:, j] -= inverse[:, own] @ np.linalg.solve(inverse[np.ix_(own, own)], free[own, j])
-    return free
+    return np.asarray(free, np.float64)
