@@ -9,11 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedrec.contract import ConfigError, FedrecError, Interactions
+from fedrec import serve
+from fedrec.algorithms import registry
+from fedrec.contract import Catalog, ConfigError, FedrecError, Interactions
+from fedrec.data.sources import load
 from fedrec.data.task import Task
 from fedrec.experiment import evaluate, machine, run
+from fedrec.experiment.config import read_toml, run_config
+from fedrec.experiment.ledger import ledger_rows
 from fedrec.experiment.progress import Reporter
 from fedrec.metrics.ranks import Ranks
+from fedrec.serve.evaluate import evaluate_bundle
 from tests.experiment.cases import PICKY, TINY, finish, prepared, purchases
 
 PROMISED = {
@@ -56,8 +62,6 @@ def test_run_folder_is_as_promised(tmp_path: Path) -> None:
 
 
 def test_config_of_a_folder_runs_again_to_the_same_bytes(tmp_path: Path) -> None:
-    from fedrec.experiment.config import read_toml, run_config
-
     finish(prepared(settings={"pull": 0.25}, seed=5, evaluate_every=2), tmp_path / "a")
     again = run_config(read_toml(tmp_path / "a" / "config.toml"))
     finish(run.prepare(again, purchases()), tmp_path / "b")
@@ -140,9 +144,6 @@ def test_protocol_none_trains_on_everything() -> None:
 
 
 def test_silos_are_clients_and_sum_to_the_same_model() -> None:
-    from fedrec.data.sources import load
-    from fedrec.experiment.config import run_config
-
     data = load("quickstart")
     values = {"algorithm": "ease", "data": "quickstart"}
     shops = run.execute(run.prepare(run_config(values | {"silos": "country"}), data))
@@ -157,8 +158,6 @@ def test_silos_are_clients_and_sum_to_the_same_model() -> None:
 
 
 def test_unknown_silo_column_is_told_the_nearest() -> None:
-    from fedrec.data.sources import load
-
     with pytest.raises(ConfigError, match=r"no column 'contry'.*Did you mean 'country'"):
         prepared(load("quickstart"), algorithm="ease", silos="contry")
 
@@ -269,12 +268,21 @@ def test_quiet_says_nothing() -> None:
 
 
 def test_ledger_counts_bytes_by_type() -> None:
-    from fedrec.contract import Catalog
-    from fedrec.experiment.ledger import ledger_rows
-
     rows = {(r["where"], r["name"]): r for r in ledger_rows(prepared().algorithm, Catalog(1000, 5))}
     assert rows["uploaded", "gain"]["bytes"] == 4000
     assert rows["uploaded", "gain"]["rounds"] == 6
     assert rows["uploaded", "gain"]["note"] == "32-bit ring, bounded by construction"
     assert (rows["shared", "level"]["bytes"], rows["shared", "level"]["shape"]) == (4000, "1,000")
     assert (rows["private", "mood"]["bytes"], rows["private", "mood"]["shape"]) == (16, "2")
+
+
+def test_every_algorithm_trains_writes_and_is_read_back(tmp_path: Path) -> None:
+    data = "synthetic:users=60,items=80,per_user=8,seed=3"
+    for name in registry.names():
+        fields = registry.get(name).Config.model_fields
+        few = {k: v for k, v in {"rounds": 2, "sweeps": 2, "dim": 8}.items() if k in fields}
+        ready = run.prepare(run_config({"algorithm": name, "data": data, "settings": few, "protocol": "last-basket"}))
+        told = finish(ready, tmp_path / name).metrics["test"]
+        found = evaluate_bundle(serve.load(tmp_path / name))["test"]
+        assert found == {k: v for k, v in told.items() if k != "reads"}, name
+        assert len(serve.load(tmp_path / name).recommend(7, k=3)) == 3, name

@@ -127,8 +127,8 @@ def fit(
 
 def _result(algorithm: Algorithm, catalog: Catalog, progress: Progress, seed: int, choose: bool) -> Model:
     done = progress.state.round
-    reached = any(record.survivors for record in progress.records)
-    if not reached or not _complete(algorithm, progress.state):
+    nobody = bool(progress.records) and not any(record.survivors for record in progress.records)
+    if nobody or not _complete(algorithm, progress.state):
         reasons = {reason for record in progress.records for reason in record.failures}
         raise FedrecError(
             f"nothing was learned in {done} round(s) of {algorithm.name}: too few clients survived "
