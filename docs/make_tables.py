@@ -4,8 +4,9 @@
     python docs/make_tables.py --check    exit 1 where a file is not up to date
 
 A block ``<!-- table: NAME -->`` .. ``<!-- end -->`` holds what the function NAME below returns. A result file is JSON
-with ``command`` and ``rows``; rows that name ``data``, ``protocol`` and ``algorithm`` and hold metrics are quality
-figures and appear in the README; ``target`` in a row, if any, is what the project asked for.
+with ``command``; rows (``rows``) that name ``data``, ``protocol`` and ``algorithm`` and hold metrics, themselves or
+under ``test``, are quality figures and appear in the README; ``target`` is what the project asked for, ``reached``
+whether it was.
 """
 
 from __future__ import annotations
@@ -48,56 +49,106 @@ def cell(value: Any) -> str:
 
 
 def results() -> dict[str, dict[str, Any]]:
-    """Return the committed result files that have a command and rows, by name."""
+    """Return the committed result files that name their command, by name."""
     found = {}
     for path in sorted(RESULTS.glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content, dict) and "command" in content and isinstance(content.get("rows"), list):
+        if isinstance(content, dict) and "command" in content:
             found[path.stem] = content
     return found
 
 
-def is_quality(row: dict[str, Any]) -> bool:
-    """Return whether a row is a quality figure."""
-    return all(name in row for name in NAMES) and any(METRIC.match(k) for k in row)
+def rows_of(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a result file; none where it holds single values."""
+    rows = content.get("rows")
+    if isinstance(rows, dict):
+        return [_named(name, row, content) for name, row in rows.items()]
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _named(name: str, row: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """Return a row called "protocol, algorithm" with means and deviations in percent, in fractions and spelled out."""
+    from fedrec.algorithms.registry import BUILT_IN
+
+    protocol, _, variant = name.partition(", ")
+    algorithm = variant if variant in BUILT_IN else f"pfedrec, {variant}"
+    out: dict[str, Any] = {"data": content["data"]["name"], "protocol": protocol, "algorithm": algorithm}
+    for metric in [k for k in row if METRIC.match(k)]:
+        out |= {metric: row[metric]["mean"] / 100, f"{metric} sd": row[metric]["sd"] / 100}
+    target = row.get("target", {})
+    asked = pairs({k: v / 100 for k, v in target.items() if METRIC.match(k)}, 3)
+    if "tolerance" in target:
+        asked += f" +-{target['tolerance'] / 100:.3f}"
+    rest = {k: row[k] for k in ("settings", "reached") if k in row}
+    return out | {"seeds": len(row.get("seeds", [])), "target": asked} | rest
+
+
+def quality(row: dict[str, Any]) -> dict[str, float]:
+    """Return the metrics of a quality figure, none for any other row."""
+    if not all(name in row for name in NAMES):
+        return {}
+    return {k: v for k, v in {**row, **row.get("test", {})}.items() if METRIC.match(k)}
+
+
+def pairs(values: Any, digits: int) -> str:
+    """Return metrics as text: ``hr@10 .3031, ndcg@10 .2117``; text stays as it is."""
+    if not isinstance(values, dict):
+        return str(values or "")
+    return ", ".join(f"{k} {v:.{digits}f}" for k, v in sorted(values.items(), key=lambda kv: _metric_order(kv[0])))
 
 
 def figures() -> str:
-    """Return the README's table: one row a quality figure."""
-    rows = [row for content in results().values() for row in content["rows"] if is_quality(row)]
+    """Return the README's table: one line a quality figure."""
+    rows = [row for content in results().values() for row in rows_of(content) if quality(row)]
     if not rows:
         return "No figure has been measured and committed yet.\n"
-    keys = sorted({k for row in rows for k in row if METRIC.match(k)}, key=_metric_order)
-    columns = ["data", "protocol", "algorithm", *keys]
-    with_target = any("target" in row for row in rows)
-    body = [
-        [row["data"], row["protocol"], row["algorithm"], *(cell(row.get(k)) for k in keys)]
-        + ([cell(row.get("target"))] if with_target else [])
-        for row in rows
-    ]
-    return table(columns + (["target"] if with_target else []), body, set(keys)) + "\n"
+    columns = ["data", "protocol", "algorithm", "measured", "asked for", "rounds", "up a round", "to the twin"]
+    body = []
+    for row in rows:
+        label = row["algorithm"] + row.get("name", "").rpartition(row["algorithm"])[2]
+        if row.get("seeds"):
+            label += f" (mean of {row['seeds'] if isinstance(row['seeds'], int) else len(row['seeds'])} seeds)"
+        asked = pairs(row.get("target"), 3)
+        if asked and row.get("reached") is False:
+            asked += " (**not reached**)"
+        twin = row.get("twin_difference")
+        rounds = row.get("rounds")
+        body.append([
+            str(row["data"]), str(row["protocol"]), str(label), pairs(quality(row), 4), asked,
+            str(rounds) if isinstance(rounds, int) else "", _bytes(row["bytes_up"]) if "bytes_up" in row else "",
+            "" if twin is None else f"{twin:.0e}" if twin else "0",
+        ])  # fmt: skip
+    return table(columns, body) + "\n"
 
 
-def _metric_order(key: str) -> tuple[bool, int, str]:
+def _metric_order(key: str) -> tuple[bool, bool, int]:
     name, _, rest = key.partition("@")
-    return ("[" in rest, int(rest.split("[")[0]), name)
+    return ("[" in rest, name == "ndcg", int(rest.split("[")[0]))
 
 
 def benchmarks() -> str:
-    """Return every result file: its command, its environment, its rows."""
+    """Return every result file: its command, its environment, its rows or its values."""
     parts = []
     for name, content in results().items():
-        rows = [_flat(row) for row in content["rows"]]
-        columns = list(dict.fromkeys(k for row in rows for k in row))
         parts.append(f"### {name.replace('_', ' ')}\n")
         if content.get("title"):
             parts.append(f"{content['title']}\n")
         parts.append(f"```sh\n{content['command']}\n```\n")
-        if content.get("environment"):
+        if isinstance(content.get("environment"), dict):
             parts.append(f"Measured with {cell(content['environment'])}.\n")
-        parts.append(table(columns, [[cell(row.get(c)) for c in columns] for row in rows]) + "\n")
-        parts += [f"{note}\n" for note in content.get("notes", [])]
+        rows = [_flat({k: v for k, v in row.items() if k != "settings"}) | _settings(row) for row in rows_of(content)]
+        if rows:
+            columns = list(dict.fromkeys(k for row in rows for k in row))
+            parts.append(table(columns, [[cell(row.get(c)) for c in columns] for row in rows]) + "\n")
+        else:
+            values = _flat({k: v for k, v in content.items() if k not in ("command", "environment", "title")})
+            parts.append(table(["what", "value"], [[k, cell(v)] for k, v in values.items()]) + "\n")
+        parts += [f"{note}\n" for note in content.get("notes", []) if rows]
     return "\n".join(parts) if parts else "No figure has been measured and committed yet.\n"
+
+
+def _settings(row: dict[str, Any]) -> dict[str, Any]:
+    return {"settings": cell(row["settings"])} if "settings" in row else {}
 
 
 def _flat(row: dict[str, Any], prefix: str = "") -> dict[str, Any]:
