@@ -27,6 +27,7 @@ FIXED: dict[str, dict[str, Any]] = {  # sizes that keep the main job short; the 
     "ials": {"dim": 32, "sweeps": 8},
     "fedmf": {"rounds": 40},
     "pfedrec": {"rounds": 30},
+    "lowpass": {"columns": 128, "iterations": 2},
 }
 HEAD = """\
 # Settings of `fedrec bench quick`, chosen on validation of the bundled purchases (last-basket: ndcg@20,
