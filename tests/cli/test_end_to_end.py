@@ -79,3 +79,45 @@ def test_the_centralised_twin_beside_a_run(algorithm: str, bound: float) -> None
     assert told["centralised"]["max_relative_difference"] <= bound
     assert told["centralised"]["test"]["ndcg@10"] == pytest.approx(told["test"]["ndcg@10"], abs=1e-4)
     assert told["centralised"]["test"]["users"] == told["test"]["users"]
+
+
+def test_ones_own_files_with_every_option(tmp_path: Path) -> None:
+    rows = [f"{u};{(u + 3 * k) % 17};{100 - k};{k % 5 + 1}" for u in range(25) for k in range(9)]
+    rows += [f"{u};{(u + 12) % 17};1;1" for u in range(25)]  # repeats, earliest by order
+    (tmp_path / "till.csv").write_text("who;what;place;stars\n" + "\n".join(rows) + "\n")
+    (tmp_path / "things.csv").write_text("item_id,title\n" + "".join(f"{i},Thing no. {i}\n" for i in range(17)))
+    (tmp_path / "people.csv").write_text("user_id,town\n" + "".join(f"{u},town {u % 3}\n" for u in range(25)))
+    line = [
+        "train", "slist", "--data", tmp_path / "till.csv", "--columns", "user_id=who,item_id=what,rating=stars",
+        "--order", "place", "--items", tmp_path / "things.csv", "--users", tmp_path / "people.csv", "--silos", "town",
+        "--format", "json",
+    ]  # fmt: skip
+    found = done(*line, "--out", tmp_path / "run")
+    told = json.loads(found.out)
+    assert told["data"] | {"users": 25, "items": 17, "interactions": 225} == told["data"]
+    assert "fedrec: dropped 25 of 250 rows: they repeat a (user, item) pair" in found.err
+    assert {row["client"] for row in told["groups"]["client"]} == {"town 0", "town 1", "town 2"}
+    kept = {d: json.loads(done(*line, "--duplicates", d).out)["data"]["interactions"] for d in ("first", "last", "all")}
+    assert kept == {"first": 225, "last": 225, "all": 250}
+    first = json.loads(done("recommend", tmp_path / "run", "--user", "3", "-k", "1", "--format", "json").out)[0]
+    assert first["title"] == f"Thing no. {first['item_id']}"
+    assert json.loads(done("evaluate", tmp_path / "run", "--format", "json").out)["test"]["users"] == 25
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--protocol", "last-basket", "--basket", "timestamp"],
+        ["--protocol", "global-time", "--at", "0.8"],
+        ["--protocol", "global-time", "--at", "2011-10-01"],
+        ["--protocol", "ratio", "--ratio", "0.2,0.2"],
+    ],
+)
+def test_protocol_options_are_kept_with_the_run(tmp_path: Path, options: list[str]) -> None:
+    line = ["train", "popularity", "--data", "quickstart", "--format", "json"]
+    told = json.loads(done(*line, *options, "--out", tmp_path / "run").out)
+    plain = json.loads(done(*line, *options[:2]).out)
+    assert told["protocol"]["fingerprint"] != plain["protocol"]["fingerprint"]
+    again = json.loads(done("evaluate", tmp_path / "run", "--format", "json").out)
+    assert again["protocol"]["fingerprint"] == told["protocol"]["fingerprint"]
+    assert again["test"]["ndcg@10"] == told["test"]["ndcg@10"]
