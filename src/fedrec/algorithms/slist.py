@@ -93,8 +93,10 @@ class Slist(Algorithm):
     def cohort_update(
         self, phase: Phase, shared: Arrays, private: Arrays, users: Interactions, key: Key, total: UpdateSum
     ) -> Arrays:
-        if not users.unique():
-            return super().cohort_update(phase, shared, private, users, key, total)
+        slow = (users.lengths() > LONGEST) | (not users.unique())  # repeats add up; long histories may meet the bound
+        if slow.any():
+            super().cohort_update(phase, shared, private, users.take(np.flatnonzero(slow)), key, total)
+            users = users.take(np.flatnonzero(~slow))
         positions = step_numbers(users, self.config.steps)
         ring, quantum = total.ring, total.quantum
         decayed_sums(

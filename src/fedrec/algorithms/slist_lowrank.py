@@ -129,9 +129,11 @@ class SlistLowRank(Algorithm):
             name = "cross" if phase.name == "statistics" else phase.name
             for number, (basis, decay) in enumerate(zip(bases, decays, strict=True)):
                 first, backwards = number * basis.shape[1], phase.name == "sources"
-                add_projection(users, steps, basis, decay, ring[name], first, quantum[name], backwards)
+                bound = phase.stats[name].linf
+                add_projection(users, steps, basis, decay, ring[name], first, quantum[name], bound, backwards)
             if phase.name == "statistics":
-                add_moments(users, steps, bases, decays, ring["moments"], quantum["moments"])
+                bound = phase.stats["moments"].linf
+                add_moments(users, steps, bases, decays, ring["moments"], quantum["moments"], bound)
         total.note(users.n_users)
         return private
 

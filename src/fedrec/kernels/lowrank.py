@@ -36,8 +36,11 @@ def plain_projection(
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _project(ring, first, start, stop, offsets, items, steps, basis, decay, backwards, scale):  # type: ignore[no-untyped-def]
-    """Add rint(state * scale) of each interaction to the ring row of its item; columns [start, stop) of the basis."""
+def _project(ring, first, start, stop, offsets, items, steps, basis, decay, backwards, scale, limit):  # type: ignore[no-untyped-def]
+    """Add rint(state * scale) of each interaction to the ring row of its item; columns [start, stop) of the basis.
+
+    Steps beyond ``limit`` are cut: with each item once, an interaction is all that a user adds to its entries.
+    """
     width = stop - start
     state = np.zeros(width)
     pending = np.zeros(width)
@@ -53,7 +56,7 @@ def _project(ring, first, start, stop, offsets, items, steps, basis, decay, back
                     pending[c] = 0.0
             row = items[p]
             for c in range(width):
-                ring[row, first + start + c] += np.int64(np.rint(state[c] * scale))
+                ring[row, first + start + c] += np.int64(np.rint(min(max(state[c] * scale, -limit), limit)))
                 pending[c] += basis[row, start + c]
 
 
@@ -65,13 +68,18 @@ def add_projection(
     ring: NDArray[Any],
     first: int,
     quantum: float,
+    bound: float,
     backwards: bool = False,
 ) -> None:
-    """Add the projected states of all users to columns ``first``.. of ``ring`` (n_items, columns), in quanta."""
+    """Add the projected states of all users to columns ``first``.. of ``ring`` (n_items, columns), in quanta.
+
+    Histories without repeats; entries of one user are cut at ``bound``, as the pipeline cuts them (baskets add up).
+    """
+    scale = 1.0 / quantum
     columns = lanes.even(basis.shape[1], lanes.threads())
     lanes.run(
         lambda a, b: _project(
-            ring, first, a, b, users.offsets, users.items, steps, basis, decay, backwards, 1.0 / quantum
+            ring, first, a, b, users.offsets, users.items, steps, basis, decay, backwards, scale, bound * scale
         ),
         columns,
     )
@@ -99,8 +107,9 @@ def add_moments(
     decays: tuple[float, ...],
     ring: NDArray[Any],
     quantum: float,
+    bound: float,
 ) -> None:
-    """Add each user's sum over interactions of z z' to ``ring`` (r, r), z the projected states side by side."""
+    """Add each user's sum of z z' to ``ring`` (r, r), z the projected states side by side, entries cut at ``bound``."""
     width = sum(b.shape[1] for b in bases)
 
     def task(start: int, stop: int) -> NDArray[np.int64]:
@@ -111,7 +120,7 @@ def add_moments(
             for basis, decay in zip(bases, decays, strict=True):
                 _states(z, first, lo, hi, users.items, steps, basis, decay)
                 first += basis.shape[1]
-            mine += np.rint(z.T @ z / quantum).astype(np.int64)
+            mine += np.rint(np.clip(z.T @ z, -bound, bound) / quantum).astype(np.int64)
         return mine
 
     with lanes.one_blas_thread():

@@ -16,6 +16,7 @@ from fedrec.testing.subject import Moment, Subject, copied, difference
 from fedrec.testing.worlds import history_of
 
 QUIET = settings(max_examples=15, deadline=None, derandomize=True, database=None)
+FLOAT32 = 1e-6  # relative; rounding of a norm that a kernel computed in float32
 SEARCH = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 
 
@@ -96,14 +97,14 @@ def worst_user(subject: Subject, moment: Moment) -> None:
     @given(
         st.lists(st.integers(0, n_items - 1), max_size=3 * n_items),
         st.booleans(),
-        st.sampled_from([0, 1, 30]),
+        st.lists(st.sampled_from([0, 1, 30]), min_size=1, max_size=9),
         st.sampled_from([0.0, 1.0, 1e6]),
         st.sampled_from([1.0, 30.0]),
         st.integers(0, subject.users.n_users - 1),
     )
-    def check(items: list[int], once: bool, gap: int, rating: float, loud: float, row: int) -> None:
+    def check(items: list[int], once: bool, gaps: list[int], rating: float, loud: float, row: int) -> None:
         mine = list(dict.fromkeys(items)) if once else items
-        history = history_of(mine, [gap] * len(mine))
+        history = history_of(mine, [gaps[k % len(gaps)] for k in range(len(mine))])
         history = replace(history, values=np.full(len(mine), rating, np.float32))
         users = Interactions.of(history, n_items, row)
         private = {n: a * np.asarray(loud, a.dtype) for n, a in row_of(moment.private, row).items()}
@@ -136,7 +137,7 @@ def worst_ratio(subject: Subject, moment: Moment, users: Interactions, private: 
 def bound_ratio(phase: Phase, quantum: dict[str, float], total: Total) -> float:
     """Assert that one user's decoded sum is inside every declared bound; return the largest share of a bound used.
 
-    Rounding may add half a quantum to each entry that is not zero (nothing to counts).
+    Rounding may add half a quantum to each entry that is not zero (nothing to counts), float32 kernels a millionth.
     """
     worst, square, slack_square = 0.0, 0.0, 0.0
     for name, stat in phase.stats.items():
@@ -148,12 +149,12 @@ def bound_ratio(phase: Phase, quantum: dict[str, float], total: Total) -> float:
         assert largest <= stat.linf + half, f"{name!r}: one user puts {largest} into an entry, declared {stat.linf}"
         worst = max(worst, largest / stat.linf)
         if stat.l2 is not None:
-            assert norm <= stat.l2 + slack, f"{name!r}: one user has norm {norm}, declared {stat.l2}"
+            assert norm <= stat.l2 * (1 + FLOAT32) + slack, f"{name!r}: one user has norm {norm}, declared {stat.l2}"
             worst = max(worst, norm / stat.l2)
         else:  # the phase's clip is over what has no bound of its own
             square, slack_square = square + norm**2, slack_square + slack**2
     if phase.clip is not None:
         norm, limit = float(np.sqrt(square)), phase.clip + float(np.sqrt(slack_square))
-        assert norm <= limit * (1 + 1e-12), f"one user's update has norm {norm} after the clip at {phase.clip}"
+        assert norm <= limit * (1 + FLOAT32), f"one user's update has norm {norm} after the clip at {phase.clip}"
         worst = max(worst, norm / phase.clip)
     return worst

@@ -27,13 +27,15 @@ def _days(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
 
 
 def awkward(n_users: int = 23, n_items: int = 17, seed: int = 1, repeats: bool = False) -> Interactions:
-    """Return users with no, one, two, every and random items; with ``repeats`` some have an item several times."""
+    """Return users with no, one, two, every (nearly in one basket) and random items; ``repeats``: some several times."""
     rng = Key(seed, 0, "awkward").generator()
     lengths = [0, 1, 2, n_items, *rng.integers(1, n_items, n_users - 4)]
     lists = [rng.permutation(n_items)[:k].astype(np.int32) for k in lengths]
     if repeats:
         lists = [np.concatenate([x, x[: len(x) // 2], x[:1]]).astype(np.int32) for x in lists]
-    return interactions(n_items, lists, [_days(rng, len(x)) for x in lists])
+    times = [_days(rng, len(x)) for x in lists]
+    times[3][:-2], times[3][-2:] = START, START + 3 * DAY  # one large basket, and something after it
+    return interactions(n_items, lists, times)
 
 
 def planted(n_users: int = 300, groups: int = 4, group_items: int = 24, seed: int = 2) -> Interactions:
