@@ -27,7 +27,7 @@ def _days(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
 
 
 def awkward(n_users: int = 23, n_items: int = 17, seed: int = 1, repeats: bool = False) -> Interactions:
-    """Return users with no, one, two, every (nearly in one basket) and random items; ``repeats``: some several times."""
+    """Return users with no, one, two, every (nearly in one basket), random items; ``repeats``: some several times."""
     rng = Key(seed, 0, "awkward").generator()
     lengths = [0, 1, 2, n_items, *rng.integers(1, n_items, n_users - 4)]
     lists = [rng.permutation(n_items)[:k].astype(np.int32) for k in lengths]
