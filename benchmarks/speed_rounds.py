@@ -178,7 +178,8 @@ def main(folder: str) -> None:
     out: dict[str, Any] = {}
     for name, make, two_steps in (("fedmf", Factors, False), ("pfedrec", Linear, True)):
         published, lean = (
-            scale * cpu(lambda m=make, t=two_steps, k=k: torch_round(m, users, rows, drawn, t, k)) for k in (False, True)
+            scale * cpu(lambda m=make, t=two_steps, k=k: torch_round(m, users, rows, drawn, t, k))
+            for k in (False, True)
         )
         again = ours[name]
         out[name] = {

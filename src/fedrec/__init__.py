@@ -1,8 +1,8 @@
 """fedrec: a federated recommender system. Interactions stay where they are; only bounded, summable updates leave.
 
-    import fedrec
-    model = fedrec.load("run")
-    model.recommend(items=["22423", "85123A"], k=10)
+import fedrec
+model = fedrec.load("run")
+model.recommend(items=["22423", "85123A"], k=10)
 """
 
 from __future__ import annotations

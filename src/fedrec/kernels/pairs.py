@@ -33,8 +33,23 @@ def _cooccurrence(out, start, stop, item_offsets, rows, where, offsets, items): 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def _decayed(  # type: ignore[no-untyped-def]
-    gram, cross, start, stop, item_offsets, rows, where, offsets, items, positions, powers_a, powers_b, tails,
-    gram_scale, cross_scale, both, want_cross,
+    gram,
+    cross,
+    start,
+    stop,
+    item_offsets,
+    rows,
+    where,
+    offsets,
+    items,
+    positions,
+    powers_a,
+    powers_b,
+    tails,
+    gram_scale,
+    cross_scale,
+    both,
+    want_cross,
 ):
     """Add the decayed sums of the source items [start, stop).
 

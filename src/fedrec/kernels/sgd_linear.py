@@ -39,11 +39,10 @@ class LinearLocal:
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _draw_samples(rows, table, scratch, samples, history, avoid, key, counter, met, marks, negatives, width):  # type: ignore[no-untyped-def]
-    """Fill ``samples`` with 2 * row + label: each interaction and its negatives, then shuffled; return (n, met, counter)."""
+def _draw_samples(scratch, samples, history, key, counter, met, marks, negatives):  # type: ignore[no-untyped-def]
+    """Fill ``samples`` with 2 * row + label, each interaction and its negatives, shuffled; return (n, met, counter)."""
     slot, touched, free, group = scratch
     own, left, listed = marks
-    d = LANES * len(width)
     n = 0
     for item in history:
         samples[n] = 2 * slot[item] + 1
@@ -51,12 +50,11 @@ def _draw_samples(rows, table, scratch, samples, history, avoid, key, counter, m
         for g in range(1, 1 + min(negatives, left)):
             i, counter = negative(key, counter, slot, own, free, left, listed, group, g)
             s = slot[i]
-            if s == FREE:
-                s = met
-                touched[met] = i
-                slot[i] = met
-                copy(rows, met * d, table, i * d, width)
-                met += 1
+            new = s == FREE
+            touched[met] = i  # no branch: the next empty place takes an item met before too, for a moment
+            s = met if new else s
+            slot[i] = s
+            met += new
             group[g] = s
             samples[n] = 2 * s
             n += 1
@@ -71,19 +69,19 @@ def _draw_samples(rows, table, scratch, samples, history, avoid, key, counter, m
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def train_linear(table, rows, scratch, buffers, history, avoid, key, bias, local, width):  # type: ignore[no-untyped-def]
     """Train one client on copies of its rows; return (touched rows, bias). ``buffers[0]`` is the weight, in place."""
-    slot, touched, free, group = scratch
+    slot, touched, free, _ = scratch
     weight, gradient, errors, samples = buffers
     epochs, negatives, batch, lr, item_lr = local
     d = LANES * len(width)
     marks = mark(slot, touched, history, avoid, free)
     met = marks[0]
-    for r in range(met):
-        copy(rows, r * d, table, touched[r] * d, width)
+    held = 0
     counter = np.uint64(0)
     for _ in range(epochs):
-        n, met, counter = _draw_samples(
-            rows, table, scratch, samples, history, avoid, key, counter, met, marks, negatives, width
-        )
+        n, met, counter = _draw_samples(scratch, samples, history, key, counter, met, marks, negatives)
+        for r in range(held, met):
+            copy(rows, r * d, table, touched[r] * d, width)
+        held = met
         for first in range(0, n, batch):
             last = min(first + batch, n)
             share = np.float32(1.0) / np.float32(last - first)
@@ -106,8 +104,9 @@ def train_linear(table, rows, scratch, buffers, history, avoid, key, bias, local
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def linear_scratch(n_items, longest, batch, negatives, d):  # type: ignore[no-untyped-def]
+    """Return (rows, (slot, touched, free, group), (weight, gradient, errors, samples)) for one thread."""
     scratch = (
-        np.full(n_items, FREE, np.int32), np.empty(n_items, np.int32), np.empty(n_items, np.int32),
+        np.full(n_items, FREE, np.int32), np.empty(n_items + 1, np.int32), np.empty(n_items, np.int32),
         np.empty(1 + negatives, np.int32),
     )  # fmt: skip
     buffers = (
@@ -136,7 +135,8 @@ def _rounds(table, ring, scores, layers, start, stop, people, keys, longest, bou
         history = items[offsets[u] : offsets[u + 1]]
         avoid = avoid_items[avoid_offsets[u] : avoid_offsets[u + 1]]
         copy(weight, 0, layers, u * (d + 1), width)
-        met, bias = train_linear(table, rows, scratch, buffers, history, avoid, keys[u], layers[u * (d + 1) + d], local, width)
+        bias = layers[u * (d + 1) + d]
+        met, bias = train_linear(table, rows, scratch, buffers, history, avoid, keys[u], bias, local, width)
         copy(layers, u * (d + 1), weight, 0, width)
         layers[u * (d + 1) + d] = bias
         if len(scores):

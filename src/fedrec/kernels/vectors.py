@@ -200,6 +200,25 @@ def add_steps(typing, ring, i, b, j, scale, width):  # type: ignore[no-untyped-d
     return types.void(ring, types.intp, b, types.intp, types.float64, width), generate
 
 
+@vector_function
+def prefetch(typing, a, i, count):  # type: ignore[no-untyped-def]
+    """Ask for the cache lines of a[i : i + count], about to be written; ``count`` is a tuple of that many numbers / 8."""  # noqa: E501
+    width = a.dtype.bitwidth // 8
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte = ir.IntType(8)
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        start = builder.bitcast(builder.gep(data, [args[1]], inbounds=True), byte.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [byte.as_pointer(), INT, INT, INT])
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        for line in range(0, count.count * LANES * width, 64):
+            place = builder.gep(start, [ir.Constant(LONG, line)])
+            builder.call(ask, [place, ir.Constant(INT, 1), ir.Constant(INT, 3), ir.Constant(INT, 1)])
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, count), generate
+
+
 def _exp(builder: Any, z: Any, d: int) -> Any:
     """Return exp(z) by range reduction and a Taylor polynomial, relative error about 1e-7."""
     low, high = constant(-87.0, d), constant(88.0, d)
