@@ -107,19 +107,21 @@ class Dense:
         np.fill_diagonal(weights, 0.0)
         return weights
 
-    def sums(self, steps: str, decays: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
-        """Return G = sum of s s' and C = sum of s x' over every step of everybody."""
+    def sums(self, steps: str, decays: tuple[float, ...], power: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return G = sum of s s' and C = sum of s x' over every step of everybody, a history of T items T^-p times."""
         walked = [walk(history, steps, decays) for history in self.train]
         before = np.array([s for states, _ in walked for s in states[:-1]])
         then = np.array([x for _, brought in walked for x in brought])
-        return before.T @ before, before.T @ then
+        each = [len(h) ** -power for h, (_, brought) in zip(self.train, walked, strict=True) for _ in brought]
+        weighed = before * np.array(each)[:, None]
+        return weighed.T @ before, weighed.T @ then
 
     def slist(self, settings: dict[str, Any]) -> np.ndarray:
-        known = {"decay", "reg", "joint", "steps", "rank"}
+        known = {"decay", "reg", "joint", "steps", "user_power"}
         assert settings.keys() <= known, f"settings that this test does not know: {settings.keys() - known}"
-        assert not settings.get("rank")
         steps, decays, joint = settings["steps"], tuple(settings["decay"]), settings["joint"]
-        gram, cross = self.once((steps, decays), lambda: self.sums(steps, decays))
+        power = settings["user_power"]
+        gram, cross = self.once((steps, decays, power), lambda: self.sums(steps, decays, power))
         both = joint * self.together()
         gram = gram + np.tile(both, (len(decays), len(decays))) + settings["reg"] * np.eye(len(gram))
         cross = cross + np.tile(both, (len(decays), 1))

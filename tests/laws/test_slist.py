@@ -10,7 +10,7 @@ class TestSlist(AlgorithmLaws):
 
 class TestSlistTwoDecaysJointByDays(AlgorithmLaws):
     name = "slist"
-    config = {"decay": (0.4, 0.9), "reg": 5.0, "joint": 0.3, "steps": "day"}
+    config = {"decay": (0.4, 0.9), "reg": 5.0, "joint": 0.3, "steps": "day", "user_power": 0.25}
     board = {"reg": 100.0}
     sample = {"decay": (0.9,), "reg": 500.0}
     floor = 0.08

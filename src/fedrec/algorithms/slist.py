@@ -28,7 +28,7 @@ from fedrec.contract import (
 )
 from fedrec.kernels.linear import add_rows, inverse, solve
 from fedrec.kernels.pairs import cooccurrence, decay_powers, decayed_sums, tail_sums
-from fedrec.kernels.steps import decayed_states, history_steps, step_numbers
+from fedrec.kernels.steps import decayed_states, history_steps, length_weights, step_numbers
 
 LONGEST = 4096.0  # bound on one user's entry of a sum: no history counts more than this many steps
 
@@ -40,6 +40,7 @@ class Config(Settings):
     reg: float = Field(300.0, gt=0, description="ridge penalty lambda")
     joint: float = Field(0.0, ge=0, description="weight a of X'X added to G and C (SLIST); 0: off")
     steps: Literal["item", "day", "timestamp"] = Field("item", description="what one step of the decay is")
+    user_power: float = Field(0.0, ge=0, le=1, description="p: G and C count a history of T items T^-p times")
 
 
 class Slist(Algorithm):
@@ -50,20 +51,25 @@ class Slist(Algorithm):
         "linear next-item model: one sum of G and C",
         "Choi et al., Session-aware Linear Item-Item Models, WWW 2021 (SLIT, SLIST); Steck 2019 for the joint half",
         "Differs from the paper: ridge regression on exponentially decayed states of whole histories, not on "
-        "windows of sessions; several decays side by side; no weight by session age.",
+        "windows of sessions; several decays side by side; no weight by session age, one by the history's length.",
     )
     Config = Config
     model = ("weights",)
     grid: ClassVar[list[dict[str, list[Any]]]] = [  # type: ignore[assignment]  # settings depend on each other
         {
             "decay": [(0.5,), (0.7,), (0.85,), (0.9,), (0.95,), (0.99,)],
-            "reg": [100.0, 300.0, 1000.0, 3000.0, 10_000.0],
+            "reg": [30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0],
+            "user_power": [0.0, 0.25, 0.5],
         },
-        {"decay": [(0.4, 0.9), (0.5, 0.97), (0.6, 0.93), (0.7, 0.97)], "reg": [100.0, 300.0, 1000.0]},
         {
-            "decay": [(0.7,), (0.8,), (0.9,), (1.0,)],
-            "reg": [100.0, 300.0, 1000.0],
-            "joint": [0.1, 0.3, 1.0],
+            "decay": [(0.4, 0.9), (0.5, 0.97), (0.7, 0.97), (0.0, 0.5, 0.97), (0.0, 0.6, 0.93)],
+            "reg": [10.0, 30.0, 100.0, 300.0, 1000.0],
+            "user_power": [0.0, 0.5],
+        },
+        {
+            "decay": [(0.8,), (0.9,), (1.0,), (0.3, 1.0), (0.5, 1.0), (0.0, 0.9)],
+            "reg": [300.0, 1000.0, 2000.0, 3000.0],
+            "joint": [0.3, 1.0, 3.0],
             "steps": ["day"],
         },
     ]
@@ -84,8 +90,9 @@ class Slist(Algorithm):
     ) -> tuple[Update, Arrays]:
         n = phase.stats["cross"].shape[1]
         mine, gram, cross = user_sums(history, self.config.decay, self.config.steps)
+        weight = length_weights(np.array([len(history)]), self.config.user_power)[0]
         source = np.concatenate([mine + k * n for k in range(len(self.config.decay))])
-        update = {"gram": Part(gram, (source, source)), "cross": Part(cross, (source, mine))}
+        update = {"gram": Part(gram * weight, (source, source)), "cross": Part(cross * weight, (source, mine))}
         if self.config.joint:
             update["pairs"] = Part(np.ones((len(mine), len(mine))), (mine, mine))
         return update, private
@@ -99,8 +106,9 @@ class Slist(Algorithm):
             users = users.take(np.flatnonzero(~slow))
         positions = step_numbers(users, self.config.steps)
         ring, quantum = total.ring, total.quantum
+        weights = length_weights(users.lengths(), self.config.user_power)
         decayed_sums(
-            users, positions, self.config.decay, ring["gram"], ring["cross"], quantum["gram"], quantum["cross"]
+            users, positions, weights, self.config.decay, ring["gram"], ring["cross"], quantum["gram"], quantum["cross"]
         )
         if self.config.joint:
             cooccurrence(users, ring["pairs"])

@@ -43,6 +43,7 @@ def _decayed(  # type: ignore[no-untyped-def]
     offsets,
     items,
     positions,
+    weights,
     powers_a,
     powers_b,
     tails,
@@ -61,6 +62,7 @@ def _decayed(  # type: ignore[no-untyped-def]
             u = rows[e]
             q = where[e]
             last = positions[offsets[u + 1] - 1]
+            weight = weights[u]
             at = positions[q]
             lo = offsets[u] if both else q
             for r in range(lo, offsets[u + 1]):
@@ -70,14 +72,14 @@ def _decayed(  # type: ignore[no-untyped-def]
                     if c == 0.0:
                         break
                     if want_cross:
-                        cross[i, items[r]] += np.int64(np.rint(c * cross_scale))
+                        cross[i, items[r]] += np.int64(np.rint(c * weight * cross_scale))
                 if d >= 0:
                     if d < len(powers_a):
-                        gram[i, items[r]] += np.int64(np.rint(powers_a[d] * tails[last - positions[r]] * gram_scale))
+                        gram[i, items[r]] += np.int64(np.rint(powers_a[d] * tails[last - positions[r]] * weight * gram_scale))
                 else:
                     w = powers_b[-d] if -d < len(powers_b) else 0.0
                     if w != 0.0:
-                        gram[i, items[r]] += np.int64(np.rint(w * tails[last - at] * gram_scale))
+                        gram[i, items[r]] += np.int64(np.rint(w * tails[last - at] * weight * gram_scale))
 
 
 def cooccurrence(users: Interactions, out: NDArray[Any]) -> None:
@@ -115,6 +117,7 @@ def tail_sums(product: float, longest: int) -> NDArray[np.float64]:
 def decayed_sums(
     users: Interactions,
     positions: NDArray[np.int32],
+    weights: NDArray[np.float64],
     decays: tuple[float, ...],
     gram: NDArray[np.int64],
     cross: NDArray[np.int64],
@@ -123,6 +126,7 @@ def decayed_sums(
 ) -> None:
     """Add the sums of the next-item model: G to ``gram`` (k n, k n), C to ``cross`` (k n, n), both int64.
 
+    ``weights`` (n_users,) float64 multiplies what each user adds, before it is quantised.
     Source: sequential.md, section 1; the closed form per pair of positions. Histories must not repeat an item.
     """
     n = users.n_items
@@ -139,7 +143,7 @@ def decayed_sums(
                      target: Any = target) -> None:  # fmt: skip
                 _decayed(
                     block, target, start, stop, offsets, rows, where, users.offsets, users.items, positions,
-                    powers[a], powers[b], tails, 1.0 / gram_quantum, 1.0 / cross_quantum, a != b, a == b,
+                    weights, powers[a], powers[b], tails, 1.0 / gram_quantum, 1.0 / cross_quantum, a != b, a == b,
                 )  # fmt: skip
 
             lanes.run(task, lanes.balanced(offsets, 4 * lanes.threads()))

@@ -34,6 +34,15 @@ def history_steps(history: History, unit: str) -> NDArray[np.int32]:
     return step_numbers(Interactions.of(history, 0), unit)
 
 
+def length_weights(lengths: NDArray[np.int64], power: float) -> NDArray[np.float64]:
+    """Return T^-power for each length T, (n,) float64; 1 for an empty history.
+
+    One scalar power a length: a vector's last bit may depend on where in the vector an entry stands.
+    """
+    table = [1.0] + [float(t) ** -power for t in range(1, int(lengths.max(initial=0)) + 1)]
+    return np.array(table)[lengths]
+
+
 def decayed_states(
     users: Interactions, decays: tuple[float, ...], steps: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:

@@ -22,8 +22,9 @@ def twin(
     for _, history in train.histories():
         own, states, targets = _walk(history, decays, unit)
         rows = np.concatenate([own + k * n for k in range(len(decays))])
-        gram[np.ix_(rows, rows)] += states.T @ states  # sum over the steps of s s'
-        cross[np.ix_(rows, own)] += states.T @ targets  # sum over the steps of s e'
+        weight = max(len(history), 1) ** -float(config["user_power"])
+        gram[np.ix_(rows, rows)] += weight * (states.T @ states)  # sum over the steps of s s'
+        cross[np.ix_(rows, own)] += weight * (states.T @ targets)  # sum over the steps of s e'
     weights = _solve(gram, cross, train, config, len(decays))
     return np.asarray(np.stack([_state_now(h, n, decays, unit) for _, h in histories.histories()]) @ weights)
 
