@@ -75,11 +75,11 @@ def _decayed(  # type: ignore[no-untyped-def]
                         cross[i, items[r]] += np.int64(np.rint(c * weight * cross_scale))
                 if d >= 0:
                     if d < len(powers_a):
-                        gram[i, items[r]] += np.int64(np.rint(powers_a[d] * tails[last - positions[r]] * weight * gram_scale))
-                else:
-                    w = powers_b[-d] if -d < len(powers_b) else 0.0
-                    if w != 0.0:
-                        gram[i, items[r]] += np.int64(np.rint(w * tails[last - at] * weight * gram_scale))
+                        w = powers_a[d] * tails[last - positions[r]] * weight
+                        gram[i, items[r]] += np.int64(np.rint(w * gram_scale))
+                elif -d < len(powers_b):
+                    w = powers_b[-d] * tails[last - at] * weight
+                    gram[i, items[r]] += np.int64(np.rint(w * gram_scale))
 
 
 def cooccurrence(users: Interactions, out: NDArray[Any]) -> None:
