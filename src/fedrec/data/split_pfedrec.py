@@ -43,7 +43,7 @@ def pfedrec(data: Interactions, ordered: bool, leaky: bool) -> Split:
     train = keep(data, ~held)
     if leaky:
         train = _avoiding(train, long, data.items[validation_at[long]], data.items[test_at[long]])
-    sampled, enough = _candidates(data, long)
+    sampled, enough = draw_candidates(data, long, Key(0, 0, "pfedrec candidates"))
     if not enough.any():
         raise DataError(
             f"{name}: no user has at least 3 interactions and {2 * SAMPLED} items left to sample "
@@ -96,9 +96,10 @@ def _avoiding(
     return replace(train, avoid_offsets=offsets, avoid_items=np.stack([validation, test], axis=1).ravel())
 
 
-def _candidates(data: Interactions, rows: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Return (sampled (users with enough, 198) int32, which of the rows have enough)."""
-    key = Key(0, 0, "pfedrec candidates")
+def draw_candidates(
+    data: Interactions, rows: NDArray[np.int64], key: Key
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Return (sampled (users with enough, 198) int32, which of the rows have enough); none from a user's history."""
     sampled, enough = [], np.zeros(len(rows), bool)
     free = np.ones(data.n_items, bool)
     for k, row in enumerate(rows):
