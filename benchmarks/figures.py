@@ -113,14 +113,19 @@ def measure(row: Row, folder: Path, loaded: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def known() -> dict[str, dict[str, Any]]:
+    """Return the rows measured so far, by name."""
+    return {r["name"]: r for r in json.loads(RESULT.read_text())["rows"]} if RESULT.exists() else {}
+
+
 def main(folder: Path, wanted: list[str]) -> None:
-    rows = {r["name"]: r for r in json.loads(RESULT.read_text())["rows"]} if RESULT.exists() else {}
     loaded: dict[str, Any] = {}
     for row in ROWS:
         if wanted and not any(row.name.startswith(w) for w in wanted):
             continue
-        rows[row.name] = measure(row, folder, loaded)
-        print(json.dumps(rows[row.name]), flush=True)
+        measured = measure(row, folder, loaded)
+        print(json.dumps(measured), flush=True)
+        rows = {**known(), row.name: measured}  # read again: several rows may be measured at once
         ordered = [rows[r.name] for r in ROWS if r.name in rows]
         document = {"command": "python benchmarks/figures.py FOLDER", "environment": environment(), "rows": ordered}
         RESULT.parent.mkdir(exist_ok=True)

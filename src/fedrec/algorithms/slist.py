@@ -26,6 +26,7 @@ from fedrec.contract import (
     Update,
     UpdateSum,
 )
+from fedrec.kernels.lanes import one_blas_thread
 from fedrec.kernels.linear import add_rows, inverse, solve
 from fedrec.kernels.pairs import cooccurrence, decay_powers, decayed_sums, tail_sums
 from fedrec.kernels.steps import decayed_states, history_steps, length_weights, step_numbers
@@ -57,20 +58,22 @@ class Slist(Algorithm):
     model = ("weights",)
     grid: ClassVar[list[dict[str, list[Any]]]] = [  # type: ignore[assignment]  # settings depend on each other
         {
-            "decay": [(0.5,), (0.7,), (0.85,), (0.9,), (0.95,), (0.99,)],
-            "reg": [30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0],
-            "user_power": [0.0, 0.25, 0.5],
+            "decay": [(0.5,), (0.7,), (0.85,), (0.9,), (0.95,)],
+            "user_power": [0.0, 0.5],
+            "joint": [0.0, 0.03, 0.1],
+            "reg": [30.0, 100.0, 300.0, 1000.0, 3000.0],
         },
         {
-            "decay": [(0.4, 0.9), (0.5, 0.97), (0.7, 0.97), (0.0, 0.5, 0.97), (0.0, 0.6, 0.93)],
-            "reg": [10.0, 30.0, 100.0, 300.0, 1000.0],
-            "user_power": [0.0, 0.5],
+            "decay": [(0.5, 0.9), (0.7, 0.97), (0.0, 0.5, 0.97), (0.0, 0.6, 0.93)],
+            "user_power": [0.5],
+            "joint": [0.01, 0.03, 0.1],
+            "reg": [30.0, 100.0, 300.0],
         },
         {
             "decay": [(0.8,), (0.9,), (1.0,), (0.3, 1.0), (0.5, 1.0), (0.0, 0.9)],
-            "reg": [300.0, 1000.0, 2000.0, 3000.0],
-            "joint": [0.3, 1.0, 3.0],
             "steps": ["day"],
+            "joint": [0.3, 1.0, 3.0],
+            "reg": [300.0, 1000.0, 2000.0, 3000.0],
         },
     ]
     server_only = frozenset({"reg", "joint"})
@@ -146,16 +149,16 @@ class Slist(Algorithm):
 
 def zero_diagonal_solve(gram: NDArray[np.float64], cross: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return argmin tr(B'GB) - 2 tr(B'C) with B[j, j] = 0 in every block, as EASE's closed form (both overwritten)."""
-    blocks = len(gram) // cross.shape[1]
     n = cross.shape[1]
+    blocks = len(gram) // n
     precision = inverse(gram)
-    weights: NDArray[np.float64] = precision @ cross
-    if blocks == 1:
-        weights -= precision * (np.diagonal(weights) / np.diagonal(precision))[None, :]
-        return weights
-    for j in range(n):  # k constraints a column: B[j + a n, j] = 0 for each block a
-        rows = j + n * np.arange(blocks)
-        weights[:, j] -= precision[:, rows] @ np.linalg.solve(precision[np.ix_(rows, rows)], weights[rows, j])
+    with one_blas_thread():
+        weights: NDArray[np.float64] = precision @ cross
+    own = np.arange(n)[:, None] + n * np.arange(blocks)  # (n, k): the rows whose entry in column j must be 0
+    pulled = weights[own, np.arange(n)[:, None]]
+    lagrange = np.linalg.solve(precision[own[:, :, None], own[:, None, :]], pulled[:, :, None])[:, :, 0]
+    for k in range(blocks):
+        weights -= precision[:, k * n : (k + 1) * n] * lagrange[:, k]
     return weights
 
 
