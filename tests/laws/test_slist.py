@@ -8,9 +8,9 @@ class TestSlist(AlgorithmLaws):
     floor = 0.20
 
 
-class TestSlistTwoDecaysJointByDays(AlgorithmLaws):
+class TestSlistSeveralDecaysJointByDays(AlgorithmLaws):
     name = "slist"
-    config = {"decay": (0.4, 0.9), "reg": 5.0, "joint": 0.3, "steps": "day", "user_power": 0.25}
+    config = {"decay": (0.0, 0.4, 0.9), "reg": 5.0, "joint": 0.3, "steps": "day", "user_power": 0.25}
     board = {"reg": 100.0}
     sample = {"decay": (0.9,), "reg": 500.0}
     floor = 0.08
