@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fedrec.contract import Interactions, Key
 from fedrec.contract.interactions import stable_order
 from fedrec.kernels import lanes
-from fedrec.kernels.pairs import TILE, cooccurrence, decay_powers, decayed_sums, tail_sums
+from fedrec.kernels.pairs import KNOWN, TILE, cooccurrence, decay_powers, decayed_sums, tail_sums
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +76,16 @@ def test_decayed_sums_equal_the_pairs_of_steps_to_the_last_bit(
     expected_gram, expected_cross = plain_decayed(users, within, decays, quantum)
     np.testing.assert_array_equal(gram, half + half.T + expected_gram)
     np.testing.assert_array_equal(cross, before_cross + expected_cross)
+
+
+def test_a_history_too_long_for_the_weights_known_beforehand() -> None:
+    n = 400
+    assert n * n > 2 * KNOWN
+    users, gram, cross = Interactions.from_lists(n, [list(range(n))]), *np.zeros((2, n, n), np.int64)
+    decayed_sums(users, np.arange(n, dtype=np.int32), (1.0,), gram, cross, 0.5, 0.25)
+    step = np.arange(n)  # nothing decays: a pair counts once for each step after the later one
+    np.testing.assert_array_equal(gram, 2 * (n - 1 - np.maximum(step[:, None], step)))
+    np.testing.assert_array_equal(cross, 4 * (step[:, None] < step))
 
 
 @given(st.lists(st.integers(0, 2**18 - 1), max_size=50), st.integers(1, 2**18))

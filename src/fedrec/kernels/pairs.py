@@ -20,6 +20,7 @@ from fedrec.kernels import lanes
 from fedrec.kernels.vectors import add_two
 
 TINY = 1e-6  # contributions of a decayed state below this weight are left out (sequential.md, section 1)
+KNOWN = 1 << 16  # weights worked out beforehand: half a megabyte, which stays in the cache
 TILE = 32  # rows and columns of the squares in which a matrix is read across
 
 
@@ -80,6 +81,9 @@ def _decayed(  # type: ignore[no-untyped-def]
     steady = np.zeros(reach + 1, np.int64)
     if settled < late_tails.shape[0]:
         _weigh(steady, powers, late_tails, settled, scale)
+    known = np.zeros((min(settled, late_tails.shape[0] - 1, KNOWN // (reach + 1)), reach + 1), np.int64)
+    for k in range(known.shape[0]):  # most sources are near an end, and many share it
+        _weigh(known[k], powers, late_tails, k, scale)
     both = np.zeros(2 * gram.shape[1], np.int64)  # a row of gram and one of cross, number by number
     for i in range(start, stop):
         for e in range(item_offsets[i], item_offsets[i + 1]):
@@ -87,7 +91,9 @@ def _decayed(  # type: ignore[no-untyped-def]
             at = steps[q]
             left = np.int64(steps[offsets[rows[e] + 1] - 1] - at)
             mine = steady
-            if left < settled:
+            if left < known.shape[0]:
+                mine = known[left]
+            elif left < settled:
                 mine = weight
                 _weigh(weight, powers, late_tails, left, scale)
             for r in range(q, ends[q]):

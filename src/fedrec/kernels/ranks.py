@@ -69,7 +69,7 @@ def _bound(row, maxima, k):  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def _reaching(row, bound, value, place):  # type: ignore[no-untyped-def]
-    """Write the scores that reach the bound, in catalogue order; return how many, or -1 where ``value`` is too short."""
+    """Write the scores that reach the bound, in catalogue order; return how many, -1 if ``value`` is too short."""
     held = 0
     for start in range(0, row.shape[0], STEP):
         bits = at_least(row, start, bound, ALL)
