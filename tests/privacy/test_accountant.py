@@ -21,6 +21,7 @@ from fedrec.privacy.accountant import (
     rounded_sensitivity,
     shares_slack,
     split_factor,
+    variance_for,
     zcdp_epsilon,
 )
 
@@ -171,6 +172,15 @@ def test_the_ring_is_fine_enough_when_the_step_is_a_hundredth_of_the_noise() -> 
     for z in (1.0, 4.0, 20.0):
         paid = cost([Release(100 / z, 1e4, entries=640_000, shares=500, times=5)], 1e-5)
         assert paid.continuous < paid.epsilon <= 1.01 * paid.continuous
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 1.0, 4.0, 8.0])
+@pytest.mark.parametrize("memberships", [1, 3])
+def test_calibrated_noise_keeps_the_budget_and_wastes_nothing(epsilon: float, memberships: int) -> None:
+    variance = variance_for(epsilon, 1e-5, 5000.0, 640_000, 500, 5, memberships)
+    paid = cost([Release(5000.0, variance, 640_000, 500, 5)], 1e-5, memberships)
+    assert 0.999999 * epsilon < paid.epsilon <= epsilon
+    assert variance < 1.0001 * 5 * (memberships * 5000 * gaussian_sigma(epsilon, 1e-5)) ** 2
 
 
 def test_a_person_of_m_organisations_has_m_times_the_sensitivity() -> None:

@@ -149,6 +149,11 @@ def _theta(s2: float) -> float:
     return 2 * exp(-x) / -expm1(-3 * x) if x > 0.0 else inf
 
 
+def _rounding_variance(entries: int) -> float:
+    """Return r2, in squared steps, at which ``entries`` rounded numbers lose a factor of e^(e^-46) in all."""
+    return (CLOSE + log(4.0 * entries)) / (2 * pi**2)
+
+
 def _lattice(releases: list[Release]) -> tuple[float, float]:
     """Return (sum of D^2 / (s2 - r2), slack) of the continuous Gaussians whose rounding the releases are.
 
@@ -157,7 +162,7 @@ def _lattice(releases: list[Release]) -> tuple[float, float]:
     """
     squares, slack = [], []
     for r in releases:
-        r2 = (CLOSE + log(4.0 * r.entries)) / (2 * pi**2)
+        r2 = _rounding_variance(r.entries)
         if r.variance <= 2 * r2:
             return inf, inf
         g = _theta(r2)
@@ -194,6 +199,32 @@ def cost(releases: Iterable[Release], delta: float, memberships: int = 1) -> Cos
         zcdp=zcdp_epsilon(memberships**2 * plain / 2, narrow) + 2 * slack,
         mu=mu,
         slack=slack,
+    )
+
+
+def variance_for(
+    epsilon: float,
+    delta: float,
+    sensitivity: float,
+    entries: int = 1,
+    shares: int = 1,
+    times: int = 1,
+    memberships: int = 1,
+) -> float:
+    """Return the smallest variance, in squared ring steps, at which ``times`` such releases cost at most epsilon.
+
+    Of the integer mechanism, so a few squared steps more than a continuous Gaussian needs. Raises ConfigError where
+    the steps are too coarse for the noise.
+    """
+    need = times * (memberships * sensitivity / gaussian_mu(epsilon, delta)) ** 2 + _rounding_variance(entries)
+    for _ in range(60):
+        release = Release(sensitivity, need, entries, shares, times)
+        if cost([release], delta, memberships).epsilon <= epsilon:
+            return need
+        need *= 1 + 1e-9
+    raise ConfigError(
+        f"no variance found for epsilon={epsilon:g} at delta={delta:g} and sensitivity {sensitivity:g}: "
+        "use a finer quantum, so that the sensitivity is more ring steps"
     )
 
 
