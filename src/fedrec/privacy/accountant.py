@@ -1,13 +1,13 @@
 """What releases cost: (epsilon, delta) of sums with Gaussian noise, at the level of persons, all of whom take part.
 
 k Gaussian releases with L2 sensitivities D_i and standard deviations s_i, chosen adaptively, are together as private
-as one Gaussian release with mu = sqrt(sum D_i^2 / s_i^2) (Dong, Roth, Su, "Gaussian differential privacy", 2022,
-corollary 2), whose delta at epsilon is known in closed form (Balle, Wang, ICML 2018, theorem 8).
+as one Gaussian release with mu = sqrt(sum D_i^2 / s_i^2) (Dong, Roth, Su, "Gaussian differential privacy", 2022, its
+corollary on composition), whose delta at epsilon is known in closed form (Balle, Wang, ICML 2018, theorem 8).
 
 The noise that runs is an integer: a sum of m discrete Gaussians. ``cost`` charges for that, with a proof
 (docs/privacy_mechanism.md): up to a factor e^slack in each probability, its release is a rounding, made after the
 fact, of a continuous Gaussian release whose variance is smaller by a few squared ring steps. ``Cost.zcdp`` is a
-second, looser certificate that rests on another theorem (Canonne, Kamath, Steinke 2020, theorem 14).
+second, looser certificate by another way: Renyi divergences of the discrete Gaussian (Canonne, Kamath, Steinke 2020).
 
 Neighbours: one person's contribution is replaced by zeros. All figures are rounded towards less privacy.
 """
@@ -110,7 +110,7 @@ def gaussian_sigma(epsilon: float, delta: float, sensitivities: Iterable[float] 
 
 
 def zcdp_epsilon(rho: float, delta: float) -> float:
-    """Return epsilon of rho-zCDP at delta, the best of all orders (Canonne et al. 2020, proposition 12)."""
+    """Return epsilon of rho-zCDP at delta, the best of all orders (Canonne et al. 2020, proposition 12 of arXiv 2004.00010v4)."""
     _check_delta(delta)
     if rho <= 0.0:
         return 0.0
@@ -130,7 +130,7 @@ def shares_slack(variance: float, shares: int) -> float:
 
     ``variance``: of the sum. Adding the (j+1)-th share to j of them multiplies the weight of k by a Gaussian sum over
     a shifted lattice, which by Poisson's summation formula varies by (1 + g) / (1 - g) at most, g = theta(s2 j /
-    (j+1)), s2 a share's variance; the same exponents as Kairouz, Liu, Steinke 2021, theorem 5.
+    (j+1)), s2 a share's variance; the same exponents as in Kairouz, Liu, Steinke, ICML 2021.
     """
     if shares == 1:
         return 0.0
