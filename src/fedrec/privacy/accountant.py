@@ -110,7 +110,10 @@ def gaussian_sigma(epsilon: float, delta: float, sensitivities: Iterable[float] 
 
 
 def zcdp_epsilon(rho: float, delta: float) -> float:
-    """Return epsilon of rho-zCDP at delta, the best of all orders (Canonne et al. 2020, proposition 12 of arXiv 2004.00010v4)."""
+    """Return epsilon of rho-zCDP at delta, the best of all orders.
+
+    Canonne, Kamath, Steinke, arXiv 2004.00010v4, proposition 12.
+    """
     _check_delta(delta)
     if rho <= 0.0:
         return 0.0
