@@ -198,8 +198,9 @@ class BudgetLedger:
             raise StorageError(f"the ledger {self.path} was opened by another process: open it in this one")
         if not self._usable:
             raise StorageError(f"the ledger {self.path} is closed, or could not be written before: open it again")
-        here = os.fstat(self._file)
-        there = os.stat(self.path) if self.path.exists() else None
+        with _disk(self.path):
+            here = os.fstat(self._file)
+            there = os.stat(self.path) if self.path.exists() else None
         if there is None or (here.st_dev, here.st_ino, here.st_size) != (there.st_dev, there.st_ino, self._size):
             raise StorageError(
                 f"the ledger {self.path} was changed or replaced by somebody else while this run held it: nothing was "
