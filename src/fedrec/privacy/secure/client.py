@@ -85,6 +85,7 @@ class SecureSumClient:
         self._mask_key: KeyPair | None = None
         self._share_key: KeyPair | None = None
         self._seed = b""
+        self._pairs: dict[int, bytes] = {}
         self._sent = b""
         self._held: dict[int, tuple[bytes, bytes]] = {}
         self._lists: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
@@ -146,15 +147,20 @@ class SecureSumClient:
         for peer in cohort.graph[self.index]:
             key = self._envelope_key(cohort, peer, self.index, peer)
             entries.append(ENVELOPE.pack(peer, seal(key, of_seed[peer] + of_key[peer], cohort.session)))
+        self._pairs = {
+            peer: pair_mask_key(
+                agreed(self._mask_key, cohort.keys[peer].mask, peer), cohort.session, self.index, peer
+            )
+            for peer in cohort.graph[self.index]
+        }
+        self._mask_key = None  # from here on only its shares exist
         self._cohort, self._session = cohort, cohort.session
         self._held = {self.index: (of_seed[self.index], of_key[self.index])}
         return self._signed(Kind.SHARES, pack_rows(entries))
 
     def _envelope_key(self, cohort: Cohort, peer: int, sender: int, recipient: int) -> bytes:
         assert self._share_key is not None
-        secret = self._share_key.agree(cohort.keys[peer].share)
-        if secret is None:
-            raise Refused("keys", f"client {peer} published a key of small order")
+        secret = agreed(self._share_key, cohort.keys[peer].share, peer)
         return derive(secret, cohort.session, "share", sender, recipient)
 
     def _masked(self, body: memoryview) -> bytes:
@@ -168,18 +174,10 @@ class SecureSumClient:
             held[peer] = plain[:SHARE], plain[SHARE:]
         if len(held) < self._plan.threshold:
             raise Refused("threshold", f"{len(held)} clients hold shares, {self._plan.threshold} are needed")
-        keys = {peer: self._pair_key(peer) for peer in held if peer != self.index}
         self._held = held
-        return self._masked_vector(keys)
+        return self._masked_vector()
 
-    def _pair_key(self, peer: int) -> bytes:
-        assert self._mask_key is not None
-        secret = self._mask_key.agree(self._cohort.keys[peer].mask)
-        if secret is None:
-            raise Refused("keys", f"client {peer} published a key of small order")
-        return pair_mask_key(secret, self._session, self.index, peer)
-
-    def _masked_vector(self, keys: dict[int, bytes]) -> bytes:
+    def _masked_vector(self) -> bytes:
         plan = self._plan
         size = plan.length * plan.bits // 8
         message = bytearray(HEADER.size + size)
@@ -188,9 +186,9 @@ class SecureSumClient:
         assert self._vector is not None
         masked[:] = self._vector
         add_mask(masked, self_mask_key(self._seed, self._session, self.index), 1)
-        for peer, key in keys.items():
-            add_mask(masked, key, sign_of(self.index, peer))
-        self._vector = None
+        for peer in self._held.keys() - {self.index}:
+            add_mask(masked, self._pairs[peer], sign_of(self.index, peer))
+        self._vector, self._pairs, self._seed = None, {}, b""
         return bytes(message) + self._identity.sign(message)
 
     def _echo(self, body: memoryview) -> bytes:
@@ -239,6 +237,14 @@ def check_lists(
         raise Refused("lists", "the lists do not agree with the neighbours whose shares this client holds")
     if len(survivors & around) < plan.threshold:
         raise Refused("threshold", f"{len(survivors & around)} neighbours survive, {plan.threshold} are needed")
+
+
+def agreed(own: KeyPair, public: bytes, peer: int) -> bytes:
+    """Return the secret shared with a peer, or refuse a public key that would make it known to everybody."""
+    secret = own.agree(public)
+    if secret is None:
+        raise Refused("keys", f"client {peer} published a key of small order")
+    return secret
 
 
 def commitment(seed: bytes, session: bytes, client: int) -> bytes:
