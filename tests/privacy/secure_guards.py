@@ -30,6 +30,8 @@ def guard_lowered_threshold(lib: Any) -> None:
 
 def guard_small_degree(lib: Any) -> None:
     must("Refused", "degree", announced(lib, degree=2, threshold=3))
+    few = Round(profile=small(lib), lib=lib, change={"degree": 4, "threshold": 4})
+    must("Refused", "degree", lambda: few.clients[0].receive(few.inbox[0]))
     for degree in (2, 5, 60):
         r = Round(members=60, profile=small(lib), lib=lib, degree=20, change={"degree": degree, "threshold": degree})
         must("Refused", "degree", lambda r=r: r.clients[0].receive(r.inbox[0]))
@@ -304,9 +306,9 @@ def guard_never_both_shares(lib: Any) -> None:
     r.step()
     r.step([3])
     r.step()
-    r.answer()
-    for message in r.said.values():
-        assert revealed(r, message) == {k: [int(k == 3)] for k in range(8)}
+    for k, question in r.inbox.items():
+        message = r.clients[k].receive(question)
+        assert revealed(r, message) == {peer: [int(peer == 3)] for peer in range(8)}
     must("MessageError", "stage", lambda: r.clients[0].receive(r.inbox[0]))
 
 

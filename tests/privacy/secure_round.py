@@ -48,6 +48,7 @@ class Round:
     change: Mapping[str, Any] = field(default_factory=dict)  # of the plan, after it was checked
     lib: Any = secure  # the package under test: the real one, or a copy with a seeded defect
     survivors: int | None = None
+    random: Any = None  # a counter; os.urandom for what the clients do by default
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng([self.members, self.length, self.bits, self.number])
@@ -69,7 +70,7 @@ class Round:
         self.record: list[bytes] = []
 
     def new_client(self, k: int, memory: Any) -> Any:
-        random = Counter(f"{self.label}{self.number}/{k}")
+        random = self.random or Counter(f"{self.label}{self.number}/{k}")
         return self.lib.SecureSumClient(
             self.ids[k], self.roster, self.expected, memory, self.vectors[k], _random=random
         )
