@@ -15,7 +15,7 @@ MUTATIONS = {
     "another list echoed": ("client.py", "if bytes(message.body) != self._hash:", "if False:", "another_list_echoed"),
     "echoes unsigned": ("client.py", "if not verify(self._roster[peer], message.signature, message.signed):",
                         "if False:", "forged_echo"),
-    "echoes not counted": ("client.py", "if len(agreed) < self._plan.threshold:", "if False:", "too_few_echoes"),
+    "echoes not counted": ("client.py", "if len(vouching) < self._plan.threshold:", "if False:", "too_few_echoes"),
     "echoes of any round": ("client.py", "message.session != self._session or peer not in", "peer not in",
                             "echo_of_another_round"),
     # client: secrets

@@ -51,7 +51,7 @@ class Round:
     random: Any = None  # a counter; os.urandom for what the clients do by default
 
     def __post_init__(self) -> None:
-        rng = np.random.default_rng([self.members, self.length, self.bits, self.number])
+        rng = np.random.default_rng([self.members, self.length, self.bits, abs(self.number)])
         whole = np.iinfo(f"i{self.bits // 8}")
         self.vectors = rng.integers(
             whole.min, whole.max, (self.members, self.length), dtype=f"i{self.bits // 8}", endpoint=True

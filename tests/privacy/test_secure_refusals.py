@@ -18,6 +18,8 @@ def test_a_plan_that_clients_would_refuse_is_not_made() -> None:
         Round(members=2, profile=secure.ORGANISATIONS)
     with pytest.raises(ConfigError, match="8 to 20"):
         Round(members=5)
+    with pytest.raises(ConfigError, match="round -1"):
+        Round(number=-1, members=8, label="x")
 
 
 def test_vectors_of_another_shape_are_the_callers_mistake() -> None:

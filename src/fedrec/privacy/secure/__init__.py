@@ -7,24 +7,14 @@ return bytes; docs/protocol.md has every field. Needs ``pip install 'fedrec[priv
 from fedrec.privacy.secure.client import SecureSumClient
 from fedrec.privacy.secure.errors import MessageError, ProtocolError, Refused, RoundAborted
 from fedrec.privacy.secure.keys import Identity
-from fedrec.privacy.secure.policy import (
-    DEMO,
-    DEVICES,
-    ORGANISATIONS,
-    PROFILES,
-    Expected,
-    Plan,
-    Profile,
-    RoundMemory,
-    plan_round,
-)
+from fedrec.privacy.secure.policy import DEMO as DEMO
+from fedrec.privacy.secure.policy import DEVICES as DEVICES
+from fedrec.privacy.secure.policy import ORGANISATIONS as ORGANISATIONS
+from fedrec.privacy.secure.policy import PROFILES as PROFILES
+from fedrec.privacy.secure.policy import Expected, Plan, Profile, RoundMemory, plan_round
 from fedrec.privacy.secure.server import SecureSumServer
 
 __all__ = [
-    "DEMO",
-    "DEVICES",
-    "ORGANISATIONS",
-    "PROFILES",
     "Expected",
     "Identity",
     "MessageError",

@@ -148,9 +148,7 @@ class SecureSumClient:
             key = self._envelope_key(cohort, peer, self.index, peer)
             entries.append(ENVELOPE.pack(peer, seal(key, of_seed[peer] + of_key[peer], cohort.session)))
         self._pairs = {
-            peer: pair_mask_key(
-                agreed(self._mask_key, cohort.keys[peer].mask, peer), cohort.session, self.index, peer
-            )
+            peer: pair_mask_key(agreed(self._mask_key, cohort.keys[peer].mask, peer), cohort.session, self.index, peer)
             for peer in cohort.graph[self.index]
         }
         self._mask_key = None  # from here on only its shares exist
@@ -198,7 +196,7 @@ class SecureSumClient:
         return self._signed(Kind.ECHO, self._hash)
 
     def _unmask(self, body: memoryview) -> bytes:
-        agreed = {self.index}
+        vouching = {self.index}
         for row in table(body, ECHO_MESSAGE, "ECHOES"):
             message = decode(row)
             peer = message.sender
@@ -208,10 +206,10 @@ class SecureSumClient:
                 raise Refused("echo", f"the echo of client {peer} is not signed by its pinned identity")
             if bytes(message.body) != self._hash:
                 raise Refused("echo", f"client {peer} was told another list of survivors: the server tells two stories")
-            agreed.add(peer)
-        agreed &= self._lists[0]
-        if len(agreed) < self._plan.threshold:
-            raise Refused("echo", f"{len(agreed)} clients vouch for the survivors, {self._plan.threshold} are needed")
+            vouching.add(peer)
+        vouching &= self._lists[0]
+        if len(vouching) < self._plan.threshold:
+            raise Refused("echo", f"{len(vouching)} clients vouch for the survivors, {self._plan.threshold} are needed")
         # one share a peer, never both: the lists do not overlap, and this answer is the only one
         entries = []
         for peer in sorted(self._held):

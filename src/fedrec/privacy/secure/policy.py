@@ -107,6 +107,8 @@ def plan_round(
 ) -> Plan:
     """Return the plan of a round with these members; refuses what its clients would refuse."""
     members = len(roster)
+    if not 0 <= round < 2**64:
+        raise ConfigError(f"round {round}, expected a number from 0 to 2^64 - 1")
     if members <= max(COMPLETE_BELOW, degree + 1):
         degree = members - 1
     try:
