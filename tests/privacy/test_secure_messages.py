@@ -1,10 +1,7 @@
 """Bytes from anywhere: changed messages are refused or ignored, and the decoder raises its own error only."""
 
 import random
-import struct
 import tracemalloc
-from copy import deepcopy
-from functools import cache
 
 import numpy as np
 import pytest
@@ -13,31 +10,9 @@ from hypothesis import strategies as st
 
 from fedrec.privacy import secure
 from fedrec.privacy.secure.errors import MessageError, ProtocolError
-from fedrec.privacy.secure.messages import HEADER, Kind, decode, rows, table, unpack_lists
-from fedrec.privacy.secure.policy import read_plan
+from fedrec.privacy.secure.messages import HEADER, Kind, decode
+from tests.privacy.secure_fuzz import ALL_KINDS, Target, at, fork, mutated, read_everything, recorded
 from tests.privacy.secure_round import STAGES, Round, must, signed
-
-ALL_KINDS = list(Kind)
-
-
-@cache
-def recorded() -> dict[int, bytes]:
-    """One message of each kind, as client 0 sent or got it."""
-    r = Round()
-    out: dict[int, bytes] = {}
-    for _ in STAGES:
-        got = r.inbox[0]
-        r.step([3] if r.server.stage == "MASKED" else [])
-        out[got[5]], out[r.said[0][5]] = got, r.said[0]
-    return out
-
-
-def at(stage: str) -> Round:
-    """A round where the clients are about to answer, with client 3 lost before its vector."""
-    r = Round()
-    for name in STAGES[: STAGES.index(stage)]:
-        r.step([3] if name == "masked" else [])
-    return r
 
 
 @settings(max_examples=60)
@@ -84,15 +59,6 @@ def test_every_single_byte_counts(kind: Kind) -> None:
             client.receive(message[:k] + bytes([message[k] ^ 1]) + message[k + 1 :])
 
 
-def fork(client: secure.SecureSumClient) -> secure.SecureSumClient:
-    """A copy that may refuse in the original's place; keys of the cryptography package cannot be copied deeply."""
-    out = object.__new__(secure.SecureSumClient)
-    out.__dict__.update(client.__dict__)
-    out._memory = deepcopy(client._memory)
-    out._held, out._pairs = dict(client._held), dict(client._pairs)
-    return out
-
-
 def test_cut_and_lengthened_messages_are_refused() -> None:
     for message in recorded().values():
         for size in {0, 1, HEADER.size - 1, HEADER.size, len(message) - 65, len(message) - 1}:
@@ -109,43 +75,11 @@ def test_unknown_versions_and_kinds_are_refused_by_name() -> None:
     must("MessageError", "magic", lambda: decode(b"FRSX" + message[4:]))
 
 
-def read_everything(data: bytes) -> None:
-    """What any receiver may do with a message."""
-    message = decode(data)
-    {
-        Kind.ANNOUNCE: read_plan,
-        Kind.KEY_LIST: lambda b: [decode(x) for x in table(b, 208, "KEY_LIST")],
-        Kind.SHARES: lambda b: list(rows(b, struct.Struct("<I82s"), "SHARES")),
-        Kind.INBOX: lambda b: list(rows(b, struct.Struct("<I82s"), "INBOX")),
-        Kind.SURVIVORS: lambda b: unpack_lists(b, 8),
-        Kind.ECHOES: lambda b: [decode(x) for x in table(b, 144, "ECHOES")],
-        Kind.UNMASK: lambda b: list(rows(b, struct.Struct("<IB33s"), "UNMASK")),
-    }.get(message.kind, lambda b: None)(message.body)
-
-
 @settings(max_examples=200)
 @given(st.binary(max_size=400))
 def test_random_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(MessageError):
         decode(data)
-
-
-def mutated(rng: random.Random) -> bytes:
-    data = bytearray(recorded()[rng.choice(ALL_KINDS)])
-    for _ in range(rng.randint(1, 4)):
-        what, k = rng.randint(0, 3), rng.randrange(max(len(data), 1))
-        if what == 0:
-            data[k : k + 1] = bytes([rng.randrange(256)])
-        elif what == 1:
-            del data[k : k + rng.randint(1, 8)]
-        elif what == 2:
-            data[k:k] = rng.randbytes(rng.randint(1, 8))
-        else:
-            data[40:48] = rng.randbytes(8)
-    if rng.random() < 0.5 and len(data) > HEADER.size:  # a length that fits, so that the body is looked at
-        rest = len(data) - HEADER.size - (0 if data[5] % 2 else 64)
-        data[44:48] = max(rest, 0).to_bytes(4, "little")
-    return bytes(data)
 
 
 def test_mutated_messages_raise_the_protocols_error_only() -> None:
@@ -179,6 +113,12 @@ def test_mutated_bodies_signed_again_are_taken_or_refused() -> None:
             r.server._came.clear()
             assert stage != "echo"
             assert len(body) == len(good) - 112
+
+
+def test_damaged_messages_at_every_stage_break_no_rule() -> None:
+    target, rng = Target(), random.Random(6)
+    seen = {target.feed(rng) for _ in range(3_000)}  # benchmarks/fuzz_protocol.py does 10^6
+    assert {"refused", "refused, signed again", "accepted, signed again"} <= seen
 
 
 def test_nothing_is_allocated_before_the_signature_is_checked() -> None:
