@@ -288,6 +288,42 @@ def guard_echo_of_another_round(lib: Any) -> None:
     must("Refused", "echo", echoed(r, [*echoes_of(r)[:6], old]))
 
 
+# subtraction
+
+
+def again(lib: Any, first: list[int], second: list[int], **expected: Any) -> None:
+    """Two rounds of the same clients and statistic, with these lost before their vectors."""
+    memories = [lib.RoundMemory() for _ in range(12)]
+    for number, lost in ((1, first), (2, second)):
+        r = Round(members=12, lib=lib, number=number, noise=expected.get("noise", False))
+        r.expected = replace(r.expected, **expected)
+        r.clients = [r.new_client(k, memories[k]) for k in range(12)]
+        for stage in ("keys", "shares", "masked", "echo", "unmask"):
+            r.step(lost if stage == "masked" else [])
+
+
+def guard_sums_that_differ_by_few(lib: Any) -> None:
+    must("Refused", "subtraction", lambda: again(lib, [], [3]))
+    must("Refused", "subtraction", lambda: again(lib, [3], [4]))
+    again(lib, [], [])
+    again(lib, [3], [3])
+    again(lib, [], [3, 4, 5])
+    again(lib, [], [3], noise=True)
+    must("Refused", "subtraction", lambda: again(lib, [], [3], statistic="counts"))
+
+
+def guard_sums_in_parallel(lib: Any) -> None:
+    """The second of two rounds is checked when it is unmasked, not only when its list is echoed."""
+    memory = lib.RoundMemory()
+    rounds = [Round(members=12, lib=lib, number=n) for n in (1, 2)]
+    for r, lost in zip(rounds, ([], [3]), strict=True):
+        r.clients[0] = r.new_client(0, memory)
+        for stage in ("keys", "shares", "masked", "echo"):
+            r.step(lost if stage == "masked" else [])
+    rounds[0].clients[0].receive(rounds[0].inbox[0])
+    must("Refused", "subtraction", lambda: rounds[1].clients[0].receive(rounds[1].inbox[0]))
+
+
 # what is revealed
 
 

@@ -192,8 +192,15 @@ class SecureSumClient:
     def _echo(self, body: memoryview) -> bytes:
         survivors, dropped = unpack_lists(body, self._plan.members)
         check_lists(survivors, dropped, self.index, self._plan, self._cohort, frozenset(self._held))
+        self._check_release(survivors)
         self._lists, self._hash = (survivors, dropped), digest("survivors", body)
         return self._signed(Kind.ECHO, self._hash)
+
+    def _check_release(self, survivors: frozenset[int]) -> frozenset[bytes]:
+        people = frozenset(self._roster[k] for k in survivors)
+        if not self._expected.noise:
+            self._memory.check_release(self._expected.released_as, people, self._expected.profile.apart)
+        return people
 
     def _unmask(self, body: memoryview) -> bytes:
         vouching = {self.index}
@@ -210,6 +217,9 @@ class SecureSumClient:
         vouching &= self._lists[0]
         if len(vouching) < self._plan.threshold:
             raise Refused("echo", f"{len(vouching)} clients vouch for the survivors, {self._plan.threshold} are needed")
+        people = self._check_release(self._lists[0])  # again: another round may have ended since the echo
+        if not self._expected.noise:
+            self._memory.release(self._expected.released_as, people)
         # one share a peer, never both: the lists do not overlap, and this answer is the only one
         entries = []
         for peer in sorted(self._held):

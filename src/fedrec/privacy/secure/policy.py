@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fedrec.contract import ConfigError
@@ -17,7 +17,8 @@ class Profile:
     """Minimums by kind of client.
 
     ``least`` and ``most``: members a roster may have; ``survivors``: fewest vectors a sum may be over; ``degree``:
-    fewest neighbours in a roster of more than 50; ``notice``: to be shown wherever the profile is used.
+    fewest neighbours in a roster of more than 50; ``apart``: fewest members by which the cohorts of two sums of one
+    statistic must differ; ``notice``: to be shown wherever the profile is used.
     """
 
     name: str
@@ -25,13 +26,14 @@ class Profile:
     most: int
     survivors: int
     degree: int
+    apart: int = 3
     notice: str = ""
 
 
-DEVICES = Profile("devices", 500, MAX_CLIENTS, 500, 40)
+DEVICES = Profile("devices", 500, MAX_CLIENTS, 500, 40, apart=500)
 ORGANISATIONS = Profile("organisations", 3, 1000, 3, 40)
 DEMO = Profile(
-    "demo", 8, 20, 6, 40, "DEMO PROFILE: a sum over 6 to 20 clients hides little; not for anybody's real data"
+    "demo", 8, 20, 6, 40, notice="DEMO PROFILE: a sum over 6 to 20 clients hides little; not for anybody's real data"
 )
 PROFILES = {p.name: p for p in (DEVICES, ORGANISATIONS, DEMO)}
 
@@ -93,13 +95,23 @@ def least_threshold(holders: int) -> int:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a client knows of the round by itself: it computes ``model`` from the broadcast that it received."""
+    """What a client knows of the round by itself: it computes ``model`` from the broadcast that it received.
+
+    ``statistic``: a name for what is summed that stays the same as long as a person's vector does (without one, the
+    model's hash): sums of one statistic without noise must not differ by a few members.
+    """
 
     profile: Profile
     model: bytes
     length: int
     bits: int
     noise: bool = False
+    statistic: str = ""
+
+    @property
+    def released_as(self) -> str:
+        """The name under which a client remembers whose sums it helped to unmask."""
+        return self.statistic or self.model.hex()
 
 
 def plan_round(
@@ -174,13 +186,34 @@ def _check_minimums(plan: Plan, expected: Expected, profile: Profile) -> None:
 
 
 class RoundMemory:
-    """The highest round a client took part in; keep ``last`` on disk: an earlier or equal round is refused."""
+    """What a client remembers between rounds; keep it on disk, and write it before an answer leaves.
 
-    def __init__(self, last: int = -1) -> None:
+    ``last``: the highest round it took part in; ``released``: by statistic, the survivors (public keys) of each sum
+    without noise that it helped to unmask.
+    """
+
+    def __init__(self, last: int = -1, released: Mapping[str, Iterable[frozenset[bytes]]] | None = None) -> None:
         self.last = last
+        self.released = {name: list(sets) for name, sets in (released or {}).items()}
 
     def claim(self, round: int) -> None:
         """Mark the round as used, or refuse one that is not newer than the last."""
         if round <= self.last:
             raise Refused("round", f"round {round} is not newer than round {self.last}, in which this client took part")
         self.last = round
+
+    def check_release(self, statistic: str, survivors: frozenset[bytes], apart: int) -> None:
+        """Refuse a second sum of a statistic over nearly the same people: the difference would be that of a few."""
+        for before in self.released.get(statistic, []):
+            few = len(before ^ survivors)
+            if 0 < few < apart:
+                raise Refused(
+                    "subtraction", f"an earlier sum of this statistic was over a cohort that differs by {few} members: "
+                    f"their difference would tell about those few. Expected the same cohort, {apart} or more, or noise"
+                )  # fmt: skip
+
+    def release(self, statistic: str, survivors: frozenset[bytes]) -> None:
+        """Remember that the sum over these survivors is about to be unmasked."""
+        sets = self.released.setdefault(statistic, [])
+        if survivors not in sets:
+            sets.append(survivors)
