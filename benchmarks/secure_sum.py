@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=500, help="rounds in which used keys are counted")
     parser.add_argument("--out", type=Path, default=RESULT)
     a = parser.parse_args()
-    result: dict[str, Any] = {"command": " ".join(["benchmarks/secure_sum.py", *sys.argv[1:]])}
+    result: dict[str, Any] = {"command": " ".join(["python benchmarks/secure_sum.py", *sys.argv[1:]])}
     result["cost"] = cost(a.clients, a.length, a.degree, a.drop, a.sample)
     result["exactness"] = exactness(a.exact)
     result["keys_used"] = keys_used(a.rounds)

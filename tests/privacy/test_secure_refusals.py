@@ -34,5 +34,13 @@ def test_vectors_of_another_shape_are_the_callers_mistake() -> None:
 def test_profiles_have_the_minimums_of_the_design() -> None:
     assert secure.DEVICES.least == secure.DEVICES.survivors == 500
     assert secure.ORGANISATIONS.least == secure.ORGANISATIONS.survivors == 3
+    assert secure.DEVICES.apart == 500
+    assert secure.ORGANISATIONS.apart == 3
+    expected = secure.Expected(secure.DEVICES, bytes(32), 10, 32)
+    roster = [k.to_bytes(32, "big") for k in range(1000)]
+    plan = secure.plan_round(expected, roster, 1)
+    assert (plan.degree, plan.threshold, plan.survivors) == (50, 35, 500)
+    assert secure.plan_round(expected, roster[:500], 1).survivors == 500
+    assert secure.plan_round(secure.Expected(secure.ORGANISATIONS, bytes(32), 10, 32), roster[:50], 1).degree == 49
     assert (secure.DEMO.least, secure.DEMO.most) == (8, 20)
     assert "DEMO" in secure.DEMO.notice

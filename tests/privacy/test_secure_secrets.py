@@ -3,6 +3,8 @@
 import builtins
 import logging
 import os
+import subprocess
+import sys
 from collections import Counter as Tally
 from typing import Any
 
@@ -142,6 +144,11 @@ def test_a_mask_is_aes_256_in_counter_mode() -> None:
         assert long.tobytes() == whole
         add_mask(long, b"k" * 32, -1)
         assert not long.any()
+
+
+def test_importing_the_package_does_not_import_cryptography() -> None:
+    code = "import sys, fedrec.privacy.secure; sys.exit('cryptography' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_without_cryptography_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
