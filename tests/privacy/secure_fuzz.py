@@ -99,7 +99,13 @@ class Target:
         again = rng.random() < 0.5 and len(data) >= HEADER.size + 64
         if again:  # as an enrolled client might: well signed, for this very session
             data = signed(secure, r.ids[0], data[5], r.server._session, 0, data[HEADER.size : -64])
-        return self.refused(data, r) + (", signed again" if again else "")
+        outcome = self.refused(data, r)
+        if again:
+            return outcome + ", signed again"
+        if outcome == "accepted":
+            assert data == recorded()[data[5]], "a message was accepted that its client did not sign"
+            return "unchanged"
+        return outcome
 
     def refused(self, data: bytes, r: Round) -> str:
         before = r.server._sum.copy()
