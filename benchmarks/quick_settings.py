@@ -2,11 +2,13 @@
 
     python benchmarks/quick_settings.py [ALGORITHM ...]
 
-Writes src/fedrec/experiment/quick_settings.toml and benchmarks/results/quick_search.jsonl.
+Writes src/fedrec/experiment/quick_settings.toml (the comment at its head, which says where each section is from, is
+kept) and benchmarks/results/quick_search.jsonl.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -27,16 +29,14 @@ FIXED: dict[str, dict[str, Any]] = {  # sizes that keep the main job short; the 
     "ials": {"dim": 32, "sweeps": 8},
     "fedmf": {"rounds": 40},
     "pfedrec": {"rounds": 30},
-    "lowpass": {"columns": 128, "iterations": 2},
+    "lowpass": {"columns": 128, "iterations": 4},
 }
-HEAD = """\
-# Settings of `fedrec bench quick`, chosen on validation of the bundled purchases (last-basket: ndcg@20,
-# leave-last-out: ndcg@10) from each algorithm's grid. Made by: python benchmarks/quick_settings.py
-"""
 
 
 def main(names: list[str]) -> None:
-    chosen: dict[str, dict[str, Any]] = tomllib.loads(TARGET.read_text()) if TARGET.exists() else {}
+    before = TARGET.read_text()
+    chosen: dict[str, dict[str, Any]] = tomllib.loads(before)
+    head = "".join(itertools.takewhile(lambda line: line.startswith("#"), before.splitlines(keepends=True)))
     lines = [json.loads(x) for x in SEARCH.read_text().splitlines()] if SEARCH.exists() else []
     data = run.load_data(RunConfig(algorithm="popularity", data="quickstart"))
     for name in names:
@@ -59,7 +59,7 @@ def main(names: list[str]) -> None:
         SEARCH.write_text("".join(json.dumps(x) + "\n" for x in lines))
         order = [n for n in BUILT_IN if n in chosen]
         text = [f"\n[{n}]\n" + "".join(f"{p} = {toml_value(chosen[n][p])}\n" for p in PROTOCOLS) for n in order]
-        TARGET.write_text(HEAD + "".join(text))
+        TARGET.write_text(head + "".join(text))
 
 
 if __name__ == "__main__":

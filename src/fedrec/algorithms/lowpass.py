@@ -27,7 +27,7 @@ from fedrec.contract import (
     UpdateSum,
 )
 from fedrec.kernels.distinct import distinct
-from fedrec.kernels.krylov import leading, next_block, orthonormal
+from fedrec.kernels.krylov import NOTHING, leading, next_block, orthonormal
 from fedrec.kernels.lanes import one_blas_thread
 from fedrec.kernels.linear import add_rows
 from fedrec.kernels.spectral import add_pair_rows, add_pair_scores, add_products, project
@@ -179,6 +179,25 @@ class LowPass(Algorithm):
             out = np.asarray(add_rows(shared["left"], users, None) @ shared["right"].T, np.float32)
         if len(shared["pair_items"]):
             add_pair_scores(users, out, *(np.asarray(shared[name]) for name in PAIRS))
+        return out
+
+    def alone_scores(
+        self, catalog: Catalog, train: Interactions, histories: Interactions, seed: int, rounds: int
+    ) -> Scores:
+        """Return the scores with federation off, (n_users, n_items) float32.
+
+        Alone X~ is one row v, and v the only eigenvector; after one iteration, what the random basis holds of it.
+        A test holds this to the literal run, whose unseen items score rounding instead of 0.
+        """
+        c, out = self.config, np.zeros((train.n_users, catalog.n_items), np.float32)
+        basis = np.asarray(self.shared(catalog, seed)["basis"], np.float64)
+        for row, ((_, mine), (_, known)) in enumerate(zip(train.histories(), histories.histories(), strict=True)):
+            v, own, has = np.zeros(catalog.n_items), np.unique(mine.items), np.unique(known.items)
+            v[own] = 1.0 / np.sqrt(max(len(own), 1))
+            leads = v if c.iterations > 1 else basis @ (basis.T @ v)
+            leads = leads / max(float(np.linalg.norm(leads)), NOTHING)
+            ideal = leads[has].sum() * leads
+            out[row] = ideal if c.filter == "ideal" else c.alpha * ideal + v[has].sum() * v
         return out
 
     def memory_estimate(self, catalog: Catalog) -> int:

@@ -181,4 +181,5 @@ def user_sums(
             tails = tail_sums(ga * gb, last)
             weight = np.where(distance >= 0, powers[a][np.abs(distance)], powers[b][np.abs(distance)])
             np.add.at(gram, (column[:, None] + a * m, column[None, :] + b * m), weight * tails[last - later])
+    gram = (gram + gram.T) / 2  # repeats are added in another order across the diagonal: symmetric to the last bit
     return mine, gram, cross

@@ -129,7 +129,7 @@ class Interactions:
         ``rows`` are rows of this object in ascending order within an item, ``positions`` index ``items``.
         """
         if "by_item" not in self._cache:
-            order = np.argsort(self.items, kind="stable")
+            order = stable_order(self.items, self.n_items)
             rows = np.repeat(np.arange(self.n_users, dtype=np.int64), self.lengths())[order]
             counts = np.bincount(self.items, minlength=self.n_items)
             self._cache["by_item"] = (np.concatenate([[0], np.cumsum(counts)]), rows, order)
@@ -138,9 +138,11 @@ class Interactions:
     def unique(self) -> bool:
         """Return whether no user has the same item twice."""
         if "unique" not in self._cache:
-            rows = np.repeat(np.arange(self.n_users, dtype=np.int64), self.lengths())
-            pairs = rows * self.n_items + self.items
-            self._cache["unique"] = bool(len(np.unique(pairs)) == len(pairs))
+            offsets, rows, _ = self.by_item()
+            again = rows[1:] == rows[:-1]  # a repeated item's rows are neighbours; so may be the ends of two items
+            starts = offsets[1:-1]
+            again[starts[(starts > 0) & (starts < len(rows))] - 1] = False
+            self._cache["unique"] = not again.any()
         return bool(self._cache["unique"])
 
     @staticmethod
@@ -165,6 +167,17 @@ class Interactions:
             None if avoid is None else np.array([0, len(avoid)], dtype=np.int64),
             avoid,
         )
+
+
+def stable_order(items: NDArray[np.int32], n_items: int) -> NDArray[np.int64]:
+    """Return the stable order of ``items``, all in range(n_items).
+
+    NumPy sorts 16 bits at a time in one pass over the numbers, and 32 by comparing them, ten times slower.
+    """
+    order = np.argsort((items & 0xFFFF).astype(np.uint16), kind="stable")
+    if n_items > 1 << 16:
+        order = order[np.argsort((items >> 16)[order].astype(np.uint16), kind="stable")]
+    return order
 
 
 def gather(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -82,12 +82,18 @@ def with_stand_in(
     if len(own) == catalog.n_items:
         return literal(algorithm, catalog, user, history, seed, rounds)
     small = Catalog(len(own) + 1, 1)
-    scores = literal(algorithm, small, _relabelled(user, own), _relabelled(history, own), seed, rounds)
-    out = np.full(catalog.n_items, scores[-1], np.float32)
-    out[own] = scores[:-1]
+    scores = literal(algorithm, small, relabelled(user, own), relabelled(history, own), seed, rounds)
+    return np.asarray(widened(scores[None], own, catalog.n_items)[0])
+
+
+def relabelled(users: Interactions, own: NDArray[np.int32]) -> Interactions:
+    """Return people who have the items ``own`` (m,) only, in a catalogue of these and one stand-in."""
+    items = np.searchsorted(own, users.items).astype(np.int32)
+    return Interactions(len(own) + 1, users.users, users.offsets, items, users.values, users.times)
+
+
+def widened(scores: Scores, own: NDArray[np.int32], n_items: int) -> Scores:
+    """Return (people, n_items) from (people, m + 1): every item that is not in ``own`` scores as the stand-in does."""
+    out = np.repeat(scores[:, -1:], n_items, axis=1)
+    out[:, own] = scores[:, :-1]
     return out
-
-
-def _relabelled(user: Interactions, own: NDArray[np.int32]) -> Interactions:
-    items = np.searchsorted(own, user.items).astype(np.int32)
-    return Interactions(len(own) + 1, user.users, user.offsets, items, user.values, user.times)

@@ -18,12 +18,13 @@ from fedrec.contract import Catalog, Interactions, Key
 from fedrec.data.dataset import Dataset
 from fedrec.data.splits import Split
 from fedrec.experiment import run
+from fedrec.experiment.alone import relabelled, widened
 from fedrec.experiment.bench import Entry
 from fedrec.experiment.config import RunConfig, make_algorithm
 from fedrec.experiment.fit import Model
 from fedrec.metrics.bootstrap import difference, interval
 from fedrec.metrics.ranking import per_user
-from fedrec.metrics.ranks import rank_all
+from fedrec.metrics.ranks import Scorer, rank_all
 from fedrec.runtime.local import LocalRuntime
 from fedrec.server.rounds import schedule, start
 
@@ -122,10 +123,10 @@ def _alone(prepared: run.Prepared, split: Split, client_of: NDArray[np.int64], n
     for shop in range(n_shops):
         people = np.flatnonzero(client_of[split.validation.histories.users] == shop)
         if len(people):
-            models = _shop_models(prepared, split.train, client_of == shop, [f * reg for f in FACTORS])
+            scorers = _shop_scorers(prepared, split.train, client_of == shop, [f * reg for f in FACTORS])
             task = split.validation.take(people)
-            for number, model in enumerate(models):
-                validated[number, people] = per_user(model.rank(task), *METRIC)
+            for number, scorer in enumerate(scorers):
+                validated[number, people] = per_user(rank_all(scorer, task), *METRIC)
     is_largest = client_of[split.validation.histories.users] == largest
     best = {
         True: FACTORS[int(validated[:, is_largest].mean(axis=1).argmax())],
@@ -136,20 +137,26 @@ def _alone(prepared: run.Prepared, split: Split, client_of: NDArray[np.int64], n
         people = np.flatnonzero(client_of[split.test.histories.users] == shop)
         if len(people):
             chosen = best[shop == largest] * reg
-            model = _shop_models(prepared, split.final, client_of == shop, [chosen])[0]
-            out[people] = per_user(model.rank(split.test.take(people)), *METRIC)
+            scorer = _shop_scorers(prepared, split.final, client_of == shop, [chosen])[0]
+            out[people] = per_user(rank_all(scorer, split.test.take(people)), *METRIC)
     return out
 
 
-def _shop_models(
+def _shop_scorers(
     prepared: run.Prepared, users: Interactions, mine: NDArray[np.bool_], penalties: list[float]
-) -> list[Model]:
-    """Return one model a penalty, trained on one shop's customers only; the sums are taken once."""
+) -> list[Scorer]:
+    """Return one scorer a penalty, trained on one shop's customers only; the sums are taken once.
+
+    The products that a small shop never sold are exchangeable, so one stands in for them all (experiment.alone): its
+    matrices are then as large as its own range, not as the whole catalogue.
+    """
     own = users.take(np.flatnonzero(mine).astype(np.int64))
-    catalog = Catalog(prepared.catalog.n_items, own.n_users)
-    config, models = prepared.config, []
+    sold, n_items = np.unique(own.items), prepared.catalog.n_items
+    whole = len(sold) == n_items
+    catalog = Catalog(n_items if whole else len(sold) + 1, own.n_users)
+    config, scorers = prepared.config, []
     algorithm = prepared.algorithm
-    runtime = LocalRuntime(algorithm, catalog, own, config.seed)
+    runtime = LocalRuntime(algorithm, catalog, own if whole else relabelled(own, sold), config.seed)
     (phase, inner), *rest = schedule(algorithm.plan(catalog))
     assert not rest, "shops compare one-round closed forms"
     result = runtime.round(phase, {}, np.arange(own.n_users), 0, config.seed)
@@ -157,5 +164,10 @@ def _shop_models(
     for penalty in penalties:
         settled = make_algorithm(config.algorithm, config.settings | {"reg": penalty})
         shared = settled.server_update(phase, start(settled, catalog, config.seed).shared, result.total, inner)
-        models.append(Model(settled, catalog, shared, {}, Key(config.seed, 1, "adapt"), 1))
-    return models
+        scorer = Model(settled, catalog, shared, {}, Key(config.seed, 1, "adapt"), 1).scorer()
+        scorers.append(scorer if whole else _with_stand_in(scorer, sold, n_items))
+    return scorers
+
+
+def _with_stand_in(scorer: Scorer, sold: NDArray[np.int32], n_items: int) -> Scorer:
+    return lambda people: widened(scorer(relabelled(people, sold)), sold, n_items)

@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 
 from fedrec.contract import Interactions
 from fedrec.kernels import lanes
+from fedrec.kernels.vectors import add_two
 
 TINY = 1e-6  # contributions of a decayed state below this weight are left out (sequential.md, section 1)
+KNOWN = 1 << 16  # weights worked out beforehand: half a megabyte, which stays in the cache
+TILE = 32  # rows and columns of the squares in which a matrix is read across
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -26,81 +29,140 @@ def _cooccurrence(out, start, stop, item_offsets, rows, where, offsets, items): 
     for i in range(start, stop):
         row = out[i]
         for e in range(item_offsets[i], item_offsets[i + 1]):
-            u = rows[e]
-            for r in range(where[e], offsets[u + 1]):
-                row[items[r]] += 1
+            rest = items[where[e] : offsets[rows[e] + 1]]
+            whole = rest.shape[0] // 8 * 8
+            for r in range(0, whole, 8):  # eight numbers are read before a write that might change them
+                i0, i1, i2, i3 = rest[r], rest[r + 1], rest[r + 2], rest[r + 3]
+                i4, i5, i6, i7 = rest[r + 4], rest[r + 5], rest[r + 6], rest[r + 7]
+                row[i0] += 1
+                row[i1] += 1
+                row[i2] += 1
+                row[i3] += 1
+                row[i4] += 1
+                row[i5] += 1
+                row[i6] += 1
+                row[i7] += 1
+            for r in range(whole, rest.shape[0]):
+                row[rest[r]] += 1
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _windows(start, stop, offsets, positions, reach, ends):  # type: ignore[no-untyped-def]
+    """Write, for each interaction of users [start, stop), where those at most ``reach`` steps after it end."""
+    for u in range(start, stop):
+        end = offsets[u]
+        for q in range(offsets[u], offsets[u + 1]):
+            while end < offsets[u + 1] and positions[end] - positions[q] <= reach:
+                end += 1
+            ends[q] = end
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _weigh(weight, powers, late_tails, left, factor, scale):  # type: ignore[no-untyped-def]
+    """Write the steps added d steps after a source that has ``left`` steps after it: factor g^d tail(left - d)."""
+    tails = late_tails[late_tails.shape[0] - 1 - left :]
+    for d in range(min(left + 1, powers.shape[0])):
+        weight[d] = np.int64(np.rint(powers[d] * tails[d] * factor * scale))
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _weigh_step(step, powers, left, factor, scale):  # type: ignore[no-untyped-def]
+    """Write the steps added to cross d steps after a source: factor g^(d-1)."""
+    for d in range(min(left, powers.shape[0])):
+        step[d + 1] = np.int64(np.rint(powers[d] * factor * scale))
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def _decayed(  # type: ignore[no-untyped-def]
-    gram,
-    cross,
-    start,
-    stop,
-    item_offsets,
-    rows,
-    where,
-    offsets,
-    items,
-    positions,
-    weights,
-    powers_a,
-    powers_b,
-    tails,
-    gram_scale,
-    cross_scale,
-    both,
-    want_cross,
-):
-    """Add the decayed sums of the source items [start, stop).
+    gram, cross, start, stop, item_offsets, rows, where, offsets, ends, items, steps, factors,
+    powers, late_tails, settled, scale, cross_scale,
+):  # fmt: skip
+    """Add the decayed sums of the source items [start, stop), each with itself and the later ones only.
 
-    gram[i_q, i_r] += g^|q-r| tail(max(q, r)), g the decay of the *earlier* one; with ``both`` False only r >= q is
-    walked and the caller adds the transpose. cross[i_q, i_p] += a^(p-1-q) for p > q.
+    gram[i_q, i_r] += f g^(r-q) tail(r) for r >= q; cross[i_q, i_r] += f g^(r-q-1), f the user's factor.
+    ``late_tails`` is tail_sums from its end, so that one source's weights are the product of two plain ranges; with
+    ``settled`` steps or more after it, a source has the weights of one with ``settled``.
     """
+    reach = powers.shape[0]
+    weight = np.zeros(reach + 1, np.int64)  # the last stays 0: cross reaches one step further than gram
+    steady = np.zeros(reach + 1, np.int64)
+    if settled < late_tails.shape[0]:
+        _weigh(steady, powers, late_tails, settled, 1.0, scale)
+    known = np.zeros((min(settled, late_tails.shape[0] - 1, KNOWN // (reach + 1)), reach + 1), np.int64)
+    for k in range(known.shape[0]):  # most sources are near an end, and many share it
+        _weigh(known[k], powers, late_tails, k, 1.0, scale)
+    cross_step, cross_weight = np.zeros(reach + 1, np.int64), np.zeros(reach + 1, np.int64)
+    _weigh_step(cross_step, powers, reach, 1.0, cross_scale)
+    both = np.zeros(2 * gram.shape[1], np.int64)  # a row of gram and one of cross, number by number
     for i in range(start, stop):
         for e in range(item_offsets[i], item_offsets[i + 1]):
-            u = rows[e]
             q = where[e]
-            last = positions[offsets[u + 1] - 1]
-            weight = weights[u]
-            at = positions[q]
-            lo = offsets[u] if both else q
-            for r in range(lo, offsets[u + 1]):
-                d = positions[r] - at
-                if d > 0:
-                    c = powers_a[d - 1] if d <= len(powers_a) else 0.0
-                    if c == 0.0:
-                        break
-                    if want_cross:
-                        cross[i, items[r]] += np.int64(np.rint(c * weight * cross_scale))
-                if d >= 0:
-                    if d < len(powers_a):
-                        w = powers_a[d] * tails[last - positions[r]] * weight
-                        gram[i, items[r]] += np.int64(np.rint(w * gram_scale))
-                elif -d < len(powers_b):
-                    w = powers_b[-d] * tails[last - at] * weight
-                    gram[i, items[r]] += np.int64(np.rint(w * gram_scale))
+            at = steps[q]
+            left = np.int64(steps[offsets[rows[e] + 1] - 1] - at)
+            factor = factors[rows[e]]
+            mine, next_step = steady, cross_step
+            if factor != 1.0:  # weights of this source alone
+                mine, next_step = weight, cross_weight
+                _weigh(weight, powers, late_tails, left, factor, scale)
+                _weigh_step(cross_weight, powers, left, factor, cross_scale)
+            elif left < known.shape[0]:
+                mine = known[left]
+            elif left < settled:
+                mine = weight
+                _weigh(weight, powers, late_tails, left, 1.0, scale)
+            for r in range(q, ends[q]):
+                d = steps[r] - at
+                add_two(both, 2 * np.int64(items[r]), mine[d], next_step[d])
+        for j in range(gram.shape[1]):
+            gram[i, j] += both[2 * j]
+            cross[i, j] += both[2 * j + 1]
+        both[:] = 0
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _forget_below(out, start, stop):  # type: ignore[no-untyped-def]
+    for i in range(start, stop):
+        out[i, :i] = 0
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _fold(out, start, stop):  # type: ignore[no-untyped-def]
+    """Set out[i, j] and out[j, i] to their sum for rows i of the tiles [start, stop) and j > i."""
+    n = out.shape[0]
+    for first in range(start * TILE, min(stop * TILE, n), TILE):
+        for begin in range(first, n, TILE):  # tiles: what is read down its columns stays in the cache
+            for i in range(first, min(first + TILE, n)):
+                for j in range(max(begin, i + 1), min(begin + TILE, n)):
+                    out[i, j] += out[j, i]
+                    out[j, i] = out[i, j]
 
 
 def cooccurrence(users: Interactions, out: NDArray[Any]) -> None:
-    """Add X'X to ``out`` (n_items, n_items) int32 or int64, X the users' 0/1 rows (histories without repeats)."""
-    half = np.zeros_like(out)
+    """Add X'X to the symmetric ``out`` (n_items, n_items) int32 or int64, X the users' 0/1 rows without repeats."""
     offsets, rows, where = users.by_item()
+    items = users.items.view(np.uint32)  # an index without a sign needs no look at whether it counts from the end
 
     def task(start: int, stop: int) -> None:
-        _cooccurrence(half, start, stop, offsets, rows, where, users.offsets, users.items)
+        _cooccurrence(out, start, stop, offsets, rows, where, users.offsets, items)
 
+    forget_below(out)
     lanes.run(task, lanes.balanced(offsets, 4 * lanes.threads()))
-    add_mirrored(half, out)
+    fold(out)
 
 
-def add_mirrored(half: NDArray[Any], out: NDArray[Any]) -> None:
-    """Add ``half + half' - diag(half)`` to ``out``, in row blocks."""
-    n = len(half)
-    for a in range(0, n, 256):
-        out[a : a + 256] += half[a : a + 256]
-        out[a : a + 256] += half[:, a : a + 256].T
-    out[np.arange(n), np.arange(n)] -= np.diagonal(half)
+def forget_below(out: NDArray[Any]) -> None:
+    """Set what is below the diagonal of a symmetric matrix to 0, so that ``fold`` counts it once.
+
+    Half of each pair may then be added on either side of the diagonal, and no second matrix is needed: touching its
+    memory for the first time would cost as much as the sums.
+    """
+    lanes.run(lambda a, b: _forget_below(out, a, b), lanes.even(len(out), 4 * lanes.threads()))
+
+
+def fold(out: NDArray[Any]) -> None:
+    """Add what is below the diagonal to what is above, and make the matrix symmetric again."""
+    tiles = (len(out) + TILE - 1) // TILE
+    lanes.run(lambda a, b: _fold(out, a, b), lanes.even(tiles, 8 * lanes.threads()))
 
 
 def decay_powers(decay: float, longest: int) -> NDArray[np.float64]:
@@ -117,39 +179,41 @@ def tail_sums(product: float, longest: int) -> NDArray[np.float64]:
 def decayed_sums(
     users: Interactions,
     positions: NDArray[np.int32],
-    weights: NDArray[np.float64],
+    factors: NDArray[np.float64],
     decays: tuple[float, ...],
     gram: NDArray[np.int64],
     cross: NDArray[np.int64],
     gram_quantum: float,
     cross_quantum: float,
 ) -> None:
-    """Add the sums of the next-item model: G to ``gram`` (k n, k n), C to ``cross`` (k n, n), both int64.
+    """Add the sums of the next-item model: G to the symmetric ``gram`` (k n, k n), C to ``cross`` (k n, n), both int64.
 
-    ``weights`` (n_users,) float64 multiplies what each user adds, before it is quantised.
+    ``factors`` (n_users,) float64 multiplies what each user adds, before it is quantised.
     Source: sequential.md, section 1; the closed form per pair of positions. Histories must not repeat an item.
     """
     n = users.n_items
     offsets, rows, where = users.by_item()
     longest = int(positions.max()) if len(positions) else 0
-    powers = [decay_powers(g, longest) for g in decays]
+    items, steps = users.items.view(np.uint32), positions.view(np.uint32)
+    ends = np.empty(len(positions), np.int64)
+    forget_below(gram)
     for a, ga in enumerate(decays):
-        for b in range(a, len(decays)):
-            tails = tail_sums(ga * decays[b], longest)
-            block = np.zeros((n, n), np.int64)
-            target = cross[a * n : (a + 1) * n]
+        powers = decay_powers(ga, longest)
+        _windows(0, users.n_users, users.offsets, positions, len(powers), ends)
+        for b, gb in enumerate(decays):
+            tails = tail_sums(ga * gb, longest)
+            settled = int(np.argmax(tails == tails[-1])) + len(powers) - 1  # a sum of falling powers stops to change
+            block = gram[a * n : (a + 1) * n, b * n : (b + 1) * n]
+            arguments = (
+                rows, where, users.offsets, ends, items, steps, factors, powers, tails[::-1].copy(), settled,
+                1.0 / gram_quantum, 1.0 / cross_quantum if a == b else 0.0,
+            )  # fmt: skip
 
-            def task(start: int, stop: int, a: int = a, b: int = b, block: Any = block, tails: Any = tails,
-                     target: Any = target) -> None:  # fmt: skip
-                _decayed(
-                    block, target, start, stop, offsets, rows, where, users.offsets, users.items, positions,
-                    weights, powers[a], powers[b], tails, 1.0 / gram_quantum, 1.0 / cross_quantum, a != b, a == b,
-                )  # fmt: skip
+            def task(start: int, stop: int, block: Any = block, target: Any = cross[a * n : (a + 1) * n],
+                     arguments: Any = arguments) -> None:  # fmt: skip
+                _decayed(block, target, start, stop, offsets, *arguments)
 
             lanes.run(task, lanes.balanced(offsets, 4 * lanes.threads()))
-            own = gram[a * n : (a + 1) * n, b * n : (b + 1) * n]
-            if a == b:
-                add_mirrored(block, own)
-            else:
-                own += block
-                gram[b * n : (b + 1) * n, a * n : (a + 1) * n] += block.T
+            if a > b:
+                block[np.arange(n), np.arange(n)] = 0  # an item with itself is in the block across
+    fold(gram)

@@ -201,6 +201,43 @@ def add_steps(typing, ring, i, b, j, scale, width):  # type: ignore[no-untyped-d
 
 
 @vector_function
+def add_two(typing, a, i, x, y):  # type: ignore[no-untyped-def]
+    """Do a[i] += x and a[i + 1] += y at once, int64: one load and one store where two loops would need two of each."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        target = row_pointer(context, builder, signature.args[0], args[0], args[1], LONG, 2)
+        both = ir.Constant(ir.VectorType(LONG, 2), ir.Undefined)
+        for place in (0, 1):
+            both = builder.insert_element(both, args[2 + place], ir.Constant(INT, place))
+        store(builder, builder.add(load(builder, target, 8), both), target, 8)
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, types.int64, types.int64), generate
+
+
+@vector_function
+def at_least(typing, a, i, bound, width):  # type: ignore[no-untyped-def]
+    """Return an int64 whose bit b says whether x[b] >= bound; d is 64."""
+    d = width.count * LANES
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x = load(builder, row_pointer(context, builder, signature.args[0], args[0], args[1], FLOAT, d))
+        return builder.bitcast(builder.fcmp_ordered(">=", x, spread(builder, args[2], d)), ir.IntType(d))
+
+    return types.int64(a, types.intp, types.float32, width), generate
+
+
+@vector_function
+def lowest_bit(typing, bits):  # type: ignore[no-untyped-def]
+    """Return the place of the lowest bit set in an int64 that is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), generate
+
+
+@vector_function
 def prefetch(typing, a, i, count):  # type: ignore[no-untyped-def]
     """Ask for the cache lines of a[i : i + count], about to be written; ``count`` is a tuple of that many numbers / 8."""  # noqa: E501
     width = a.dtype.bitwidth // 8

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fedrec.contract import ContractError, Interactions
 from fedrec.data.task import Task
-from fedrec.kernels.ranks import rank_targets, top_of_each
+from fedrec.kernels.ranks import rank_targets
 
 Scorer = Callable[[Interactions], NDArray[np.float32]]
 BLOCK = 512  # users scored at a time, so that users x items is never held
@@ -33,7 +33,7 @@ class Ranks:
 def rank_all(scorer: Scorer, task: Task, top: int = 0, block: int = BLOCK) -> Ranks:
     """Rank the held-out items of every person of a task; ``top`` > 0 also returns that many best items."""
     ranks = np.empty(len(task.targets), np.float64)
-    best = np.full((task.n_users, top), -1, np.int32) if top else None
+    best = np.full((task.n_users, top), -1, np.int32)
     for first in range(0, task.n_users, block):
         last = min(first + block, task.n_users)
         people = task.histories.slice(first, last)
@@ -42,17 +42,18 @@ def rank_all(scorer: Scorer, task: Task, top: int = 0, block: int = BLOCK) -> Ra
             raise ContractError(
                 f"scores have shape {scores.shape}, expected (users, items) = {(people.n_users, people.n_items)}"
             )
-        if not np.isfinite(scores).all():
-            raise ContractError("a score is not finite: the model diverged (lower the learning rate, raise reg)")
         a, b = task.target_offsets[first], task.target_offsets[last]
-        offsets = task.target_offsets[first : last + 1] - a
         if task.candidates is not None:
+            finite = bool(np.isfinite(scores).all())
             ranks[a:b] = _rank_candidates(scores, task.candidates[first:last], task.pessimistic)
-            continue
-        rank_targets(scores, people.offsets, people.items, offsets, task.targets[a:b], ranks[a:b])
-        if best is not None:
-            top_of_each(scores, people.offsets, people.items, best[first:last])
-    return Ranks(task.histories.users, task.target_offsets, task.targets, ranks, best)
+        else:
+            offsets = task.target_offsets[first : last + 1] - a
+            finite = rank_targets(
+                scores, people.offsets, people.items, offsets, task.targets[a:b], ranks[a:b], best[first:last]
+            )
+        if not finite:
+            raise ContractError("a score is not finite: the model diverged (lower the learning rate, raise reg)")
+    return Ranks(task.histories.users, task.target_offsets, task.targets, ranks, best if top else None)
 
 
 def _rank_candidates(
