@@ -238,6 +238,15 @@ def mutations() -> str:
     return table(["broken", "where", "noticed by"], rows) + "\n"
 
 
+def secure_defects() -> str:
+    """Return the defects seeded into the secure sum, and the guard that notices each."""
+    sys.path.insert(0, str(ROOT))
+    from tests.privacy.secure_mutations import MUTATIONS
+
+    rows = [[what, f"`privacy/secure/{file}`", f"`guard_{guard}`"] for what, (file, _, _, guard) in MUTATIONS.items()]
+    return table(["defect", "where", "noticed by"], rows) + "\n"
+
+
 def laws() -> str:
     """Return every law with the tests that check it, from their docstrings."""
     from fedrec.testing import AlgorithmLaws
@@ -259,7 +268,7 @@ def _bytes(size: int) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    f.__name__: f for f in (figures, benchmarks, algorithms, differs, settings, mutations, laws)
+    f.__name__: f for f in (figures, benchmarks, algorithms, differs, settings, mutations, secure_defects, laws)
 }
 
 
