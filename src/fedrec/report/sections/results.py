@@ -53,7 +53,8 @@ def render(document: Document) -> Html | None:
     lead = "Quality with its 95 % interval over people. " if any(e.low is not None for e in known) else ""
     lead += "The best number of each column is marked; controls, twins and flagged numbers do not compete."
     if any(r.role == "twin" for r in document.results):
-        lead += " A twin, below its federated row, is an independent centralised solution on the pooled data."
+        lead += " A twin, below its federated row, is an independent centralised solution on the pooled data; for "
+        lead += "gradient methods it is another training of the same model, so its scores are not the same."
     if document.shops is not None:
         lead = f"Here one customer is one client. {lead}"
     return section("results", "All algorithms", tag("ul", _protocol_lines(document), class_="plain"), *parts, lead=lead)
