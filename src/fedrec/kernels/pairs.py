@@ -91,7 +91,7 @@ def _decayed(  # type: ignore[no-untyped-def]
     known = np.zeros((min(settled, late_tails.shape[0] - 1, KNOWN // (reach + 1)), reach + 1), np.int64)
     for k in range(known.shape[0]):  # most sources are near an end, and many share it
         _weigh(known[k], powers, late_tails, k, 1.0, scale)
-    cross_step, cross_weight = np.zeros(reach + 1, np.int64), np.zeros(reach + 1, np.int64)
+    cross_step = np.zeros(reach + 1, np.int64)
     _weigh_step(cross_step, powers, reach, 1.0, cross_scale)
     both = np.zeros(2 * gram.shape[1], np.int64)  # a row of gram and one of cross, number by number
     for i in range(start, stop):
@@ -99,12 +99,11 @@ def _decayed(  # type: ignore[no-untyped-def]
             q = where[e]
             at = steps[q]
             left = np.int64(steps[offsets[rows[e] + 1] - 1] - at)
-            factor = factors[rows[e]]
-            mine, next_step = steady, cross_step
-            if factor != 1.0:  # weights of this source alone
-                mine, next_step = weight, cross_weight
-                _weigh(weight, powers, late_tails, left, factor, scale)
-                _weigh_step(cross_weight, powers, left, factor, cross_scale)
+            mine = steady
+            if factors is not None:  # weights of this source alone; None is another compiled kernel, without this
+                mine = weight
+                _weigh(weight, powers, late_tails, left, factors[rows[e]], scale)
+                _weigh_step(cross_step, powers, left, factors[rows[e]], cross_scale)
             elif left < known.shape[0]:
                 mine = known[left]
             elif left < settled:
@@ -112,7 +111,7 @@ def _decayed(  # type: ignore[no-untyped-def]
                 _weigh(weight, powers, late_tails, left, 1.0, scale)
             for r in range(q, ends[q]):
                 d = steps[r] - at
-                add_two(both, 2 * np.int64(items[r]), mine[d], next_step[d])
+                add_two(both, 2 * np.int64(items[r]), mine[d], cross_step[d])
         for j in range(gram.shape[1]):
             gram[i, j] += both[2 * j]
             cross[i, j] += both[2 * j + 1]
@@ -196,6 +195,7 @@ def decayed_sums(
     longest = int(positions.max()) if len(positions) else 0
     items, steps = users.items.view(np.uint32), positions.view(np.uint32)
     ends = np.empty(len(positions), np.int64)
+    each = factors if (factors != 1.0).any() else None
     forget_below(gram)
     for a, ga in enumerate(decays):
         powers = decay_powers(ga, longest)
@@ -205,7 +205,7 @@ def decayed_sums(
             settled = int(np.argmax(tails == tails[-1])) + len(powers) - 1  # a sum of falling powers stops to change
             block = gram[a * n : (a + 1) * n, b * n : (b + 1) * n]
             arguments = (
-                rows, where, users.offsets, ends, items, steps, factors, powers, tails[::-1].copy(), settled,
+                rows, where, users.offsets, ends, items, steps, each, powers, tails[::-1].copy(), settled,
                 1.0 / gram_quantum, 1.0 / cross_quantum if a == b else 0.0,
             )  # fmt: skip
 
