@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fedrec.algorithms.registry import get
-from fedrec.contract import Catalog, Interactions
+from fedrec.contract import Catalog, Interactions, Key
 from fedrec.testing import worlds
 from fedrec.twins import get_twin
 from fedrec.twins.pooled_training import Training, _errors, train
@@ -51,11 +51,13 @@ def test_errors_are_the_derivative_of_the_loss(pairwise: bool) -> None:
         assert _errors(scores, pairwise)[place] == pytest.approx(numeric, abs=1e-4)
 
 
-def test_frozen_items_and_untouched_rows_stay() -> None:
+@pytest.mark.parametrize("learned", [0, 2, 3])
+def test_only_the_learned_columns_and_touched_rows_move(learned: int) -> None:
     data = Interactions.from_lists(6, [[0, 1], []])
     users, items = np.ones((2, 3), np.float32), np.full((6, 3), 0.5, np.float32)
-    draw = np.random.Generator(np.random.Philox(key=1))
-    after, same = train(users, items, data, Training(2, 2, 0.0, False), draw, frozen=True)
-    np.testing.assert_array_equal(same, items)
+    draw = Key(1, 0, "pooled twin").generator()
+    after, moved = train(users, items, data, Training(2, 2), draw, learned)
+    np.testing.assert_array_equal(moved[:, learned:], items[:, learned:])
+    assert (moved[:2, :learned] != items[:2, :learned]).all()
     np.testing.assert_array_equal(after[1], users[1])
     assert not np.array_equal(after[0], users[0])

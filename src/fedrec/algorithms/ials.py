@@ -34,7 +34,7 @@ from fedrec.kernels.lanes import one_blas_thread
 class Config(Settings):
     """Settings; the names follow Rendle et al. 2022, section 2."""
 
-    dim: int = Field(64, ge=1, le=256, description="numbers d of a vector; an upload has n d (d + 1) / 2")
+    dim: int = Field(64, ge=1, le=512, description="numbers d of a vector; an upload has n d (d + 1) / 2")
     alpha0: float = Field(0.1, gt=0, description="weight of the pairs that did not happen, against 1 of those that did")
     reg: float = Field(0.01, gt=0, description="L2 penalty lambda")
     nu: float = Field(1.0, ge=0, le=1, description="exponent of the frequency scaling of the penalty")

@@ -89,8 +89,9 @@ def _decayed(  # type: ignore[no-untyped-def]
     if settled < late_tails.shape[0]:
         _weigh(steady, powers, late_tails, settled, 1.0, scale)
     known = np.zeros((min(settled, late_tails.shape[0] - 1, KNOWN // (reach + 1)), reach + 1), np.int64)
-    for k in range(known.shape[0]):  # most sources are near an end, and many share it
-        _weigh(known[k], powers, late_tails, k, 1.0, scale)
+    if factors is None:
+        for k in range(known.shape[0]):  # most sources are near an end, and many share it
+            _weigh(known[k], powers, late_tails, k, 1.0, scale)
     cross_step = np.zeros(reach + 1, np.int64)
     _weigh_step(cross_step, powers, reach, 1.0, cross_scale)
     both = np.zeros(2 * gram.shape[1], np.int64)  # a row of gram and one of cross, number by number

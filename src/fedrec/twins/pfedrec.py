@@ -25,4 +25,5 @@ def twin(
     items = np.column_stack([table, np.ones(len(table), np.float32)])
     people = np.tile(np.asarray(initial["layer"], np.float32), (train_part.n_users, 1))
     epochs = min(int(config["rounds"]) * int(config["epochs"]), LONGEST)
-    return pooled(people, items, train_part, histories, Training(epochs, int(config["negatives"]), 0.0, False))
+    how = Training(epochs, int(config["negatives"]))
+    return pooled(people, items, train_part, histories, how, table.shape[1])

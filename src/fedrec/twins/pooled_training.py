@@ -1,7 +1,8 @@
 """Pooled mini-batch training of score = u . v (+ b): what a centralised trainer of the same model would do.
 
 AdaGrad (Duchi, Hazan, Singer, JMLR 2011) on shuffled batches of everybody's interactions, each with uniform negatives
-from outside the user's history. Nothing of a federated round is in it: no clients, no differences, no clip.
+from outside the user's history. Nothing of a federated round is in it: no clients, no differences, no clip. No L2
+penalty either: a federated one is taken per local step, which has no counterpart here.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ FLOOR = 1e-3  # added to AdaGrad's root
 
 @dataclass(frozen=True)
 class Training:
-    """``epochs`` over the interactions, ``negatives`` for each, ``reg``: L2 penalty a sample; ``pairwise``: BPR."""
+    """``epochs`` over the interactions, ``negatives`` for each; ``pairwise``: BPR, else binary cross entropy."""
 
     epochs: int
     negatives: int
-    reg: float
-    pairwise: bool
+    pairwise: bool = False
 
 
 def train(
-    users: Matrix, items: Matrix, data: Interactions, how: Training, draw: np.random.Generator, frozen: bool = False
+    users: Matrix, items: Matrix, data: Interactions, how: Training, draw: np.random.Generator, learned: int
 ) -> tuple[Matrix, Matrix]:
-    """Return (user rows, item rows) after training copies of them; ``frozen`` leaves the items as they are.
+    """Return (user rows, item rows) after training copies of them.
 
-    ``users`` (n_users, d), in the rows of ``data``; ``items`` (n_items, d) float32. A bias is a column of ones.
+    ``users`` (n_users, d), in the rows of ``data``; ``items`` (n_items, d) float32, of which the first ``learned``
+    columns are trained: 0 freezes the items, d - 1 leaves a last column of ones alone, whose weight is the bias.
     """
     users, items = users.copy(), items.copy()
     row = np.repeat(np.arange(data.n_users), data.lengths())
@@ -48,10 +49,10 @@ def train(
             who = row[batch]
             group = np.column_stack([data.items[batch], _negatives(seen, who, len(items), how.negatives, draw)])
             errors = _errors(np.einsum("bd,bgd->bg", users[who], items[group]), how.pairwise)
-            to_users = np.einsum("bg,bgd->bd", errors, items[group]) + how.reg * users[who]
-            if not frozen:
-                to_items = errors[:, :, None] * users[who][:, None, :] + how.reg * items[group]
-                _step(items, item_squares, group.ravel(), to_items.reshape(-1, items.shape[1]))
+            to_users = np.einsum("bg,bgd->bd", errors, items[group])
+            if learned:
+                to_items = errors[:, :, None] * users[who][:, None, :learned]
+                _step(items[:, :learned], item_squares[:, :learned], group.ravel(), to_items.reshape(-1, learned))
             _step(users, user_squares, who, to_users)
     return users, items
 
