@@ -1,8 +1,6 @@
 """Noise, accountant and ledger, broken one line at a time: the guard made for each defect must notice it."""
 
 import os
-import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,27 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import fedrec
 from fedrec.contract import ConfigError, StorageError
 from fedrec.privacy.accountant import Release
+from tests.privacy.mutants import load
 from tests.privacy.test_noise import chi_square, reader
 
-SOURCE = Path(fedrec.__file__).parent / "privacy"
-NOISE, ACCOUNTANT, BUDGET = "noise.py", "accountant.py", "budget.py"
+NOISE, ACCOUNTANT, BUDGET = "privacy/noise.py", "privacy/accountant.py", "privacy/budget.py"
 STEP = Release(1000.0, 4e8, entries=1000, shares=10)
-
-
-def load(file: str, text: str = "", replacement: str = "") -> Any:
-    """Return the module made from its source, with one piece of it changed."""
-    source = (SOURCE / file).read_text(encoding="utf-8")
-    assert text in source, f"{file} no longer has {text!r}: bring this list up to date"
-    module = types.ModuleType(f"mutant_{abs(hash((file, text, replacement)))}")
-    sys.modules[module.__name__] = module  # dataclasses look their module up
-    try:
-        exec(compile(source.replace(text, replacement) if text else source, file, "exec"), module.__dict__)
-    finally:
-        del sys.modules[module.__name__]
-    return module
 
 
 def law(noise: Any, folder: Path) -> None:

@@ -1,31 +1,19 @@
 """Every guard holds for the real pipeline, and each broken pipeline is caught by the guard made for it."""
 
-import sys
-import types
 import warnings
-from pathlib import Path
 
 import pytest
 
-import fedrec
 from fedrec.contract import Part, Phase, Stat
 from fedrec.privacy import RingSum
 from tests.privacy.guards import GUARDS, Parts
+from tests.privacy.mutants import load
 from tests.privacy.mutations import MUTATIONS, PIPELINE
-
-SOURCE = Path(fedrec.__file__).parent
 
 
 def mutant(file: str, text: str, replacement: str) -> Parts:
     """Return the parts with one line of their source changed."""
-    source = (SOURCE / file).read_text(encoding="utf-8")
-    assert text in source, f"{file} no longer has {text!r}: bring tests/privacy/mutations.py up to date"
-    module = types.ModuleType(f"mutant_{abs(hash((text, replacement)))}")
-    sys.modules[module.__name__] = module  # dataclasses look their module up
-    try:
-        exec(compile(source.replace(text, replacement), file, "exec"), module.__dict__)
-    finally:
-        del sys.modules[module.__name__]
+    module = load(file, text, replacement)
     if file == PIPELINE:
         return Parts(Stat, Phase, Part, module.RingSum)
     return Parts(module.Stat, module.Phase, module.Part, RingSum)
