@@ -16,7 +16,6 @@ import json
 import multiprocessing
 import sys
 import time
-from collections import Counter as Tally
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from fedrec.experiment.machine import environment  # noqa: E402
 from fedrec.privacy import secure  # noqa: E402
-from tests.privacy.secure_round import STAGES, Round, random_case, small  # noqa: E402
+from tests.privacy.secure_round import STAGES, Round, counting_keys, random_case, small  # noqa: E402
 
 RESULT = Path(__file__).parent / "results" / "secure_sum.json"
 
@@ -43,25 +42,10 @@ def exactness(rounds: int) -> dict[str, Any]:
 
 def keys_used(rounds: int) -> dict[str, Any]:
     """Count keys that mask or seal more often than they should over many rounds of three organisations."""
-    masks: Tally[bytes] = Tally()
-    sealed: Tally[bytes] = Tally()
-    real_mask, real_seal = secure.client.add_mask, secure.client.seal
-
-    def mask(target: Any, key: bytes, sign: int) -> None:
-        masks[key] += 1
-        real_mask(target, key, sign)
-
-    def seal(key: bytes, plain: bytes, session: bytes) -> bytes:
-        sealed[key] += 1
-        return bytes(real_seal(key, plain, session))
-
-    secure.client.add_mask, secure.client.seal = mask, seal
-    try:
+    with counting_keys() as (masks, sealed):
         for number in range(rounds):
             r = Round(members=3, profile=secure.ORGANISATIONS, length=1, number=number, random=secure.client.os.urandom)
             r.run()
-    finally:
-        secure.client.add_mask, secure.client.seal = real_mask, real_seal
     own, pair = (sum(n == times for n in masks.values()) for times in (1, 2))
     return {
         "rounds": rounds, "clients": 3, "self_masks": own, "pair_masks": pair, "envelopes": len(sealed),

@@ -8,18 +8,17 @@ float32, one BLAS thread in both). Writes benchmarks/results/speed_evaluate.json
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from timing import in_turn, report
 
 from fedrec import data as data_layer
 from fedrec.contract import Interactions
 from fedrec.data.protocols import apply
-from fedrec.experiment.machine import environment
 from fedrec.kernels.lanes import one_blas_thread
 from fedrec.metrics.ranks import BLOCK, rank_all
 
@@ -27,13 +26,7 @@ RESULT = Path(__file__).parent / "results" / "speed_evaluate.json"
 DIM, REPEATS = 64, 7
 
 
-def cpu(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
-
-
-def measure(spec: str) -> dict[str, object]:
+def measure(spec: str) -> dict[str, Any]:
     data = data_layer.load(spec)
     split = apply("leave-last-out" if data.ordered else "given", data)
     task = split.test
@@ -56,13 +49,7 @@ def measure(spec: str) -> dict[str, object]:
         "rank and top 20": lambda: rank_all(scorer, task, 20),
     }
     with one_blas_thread():
-        for job in jobs.values():
-            job()
-        seconds = {name: [] for name in jobs}
-        for _ in range(REPEATS):  # in turn, so that a noisy machine disturbs all alike
-            for name, job in jobs.items():
-                seconds[name].append(cpu(job))
-    best = {name: min(times) for name, times in seconds.items()}
+        best = {name: min(times) for name, times in in_turn(jobs, REPEATS).items()}
     return {
         "data": data.name, "users": task.n_users, "items": data.n_items, "cpu_seconds": best,
         "rank / matmul": best["rank"] / best["matmul"],
@@ -70,14 +57,6 @@ def measure(spec: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def main(specs: list[str]) -> None:
-    rows = [measure(spec) for spec in specs]
-    for row in rows:
-        print(json.dumps(row))
-    RESULT.parent.mkdir(exist_ok=True)
-    command = "python benchmarks/speed_evaluate.py DATA/quickstart DATA/ml-1m"
-    RESULT.write_text(json.dumps({"command": command, "environment": environment(), "rows": rows}, indent=1) + "\n")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["quickstart"])
+    rows = [measure(spec) for spec in sys.argv[1:] or ["quickstart"]]
+    report(RESULT, "python benchmarks/speed_evaluate.py DATA/quickstart DATA/ml-1m", rows)

@@ -13,9 +13,7 @@ Writes benchmarks/results/speed_sums.json.
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,23 +21,17 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from timing import in_turn, report
 
 from fedrec import data as data_layer
 from fedrec.algorithms.ease import Ease
 from fedrec.algorithms.slist import Slist
 from fedrec.contract import Algorithm, Catalog, Interactions, Key
 from fedrec.data.protocols import apply
-from fedrec.experiment.machine import environment
 from fedrec.privacy import RingSum
 
 RESULT = Path(__file__).parent / "results" / "speed_sums.json"
 REPEATS = 9
-
-
-def cpu(work: Callable[[], object]) -> float:
-    began = time.process_time()
-    work()
-    return time.process_time() - began
 
 
 def summing(
@@ -60,16 +52,6 @@ def summing(
         return total
 
     return work
-
-
-def medians(jobs: dict[str, Callable[[], object]]) -> dict[str, float]:
-    for job in jobs.values():
-        job()
-    seconds: dict[str, list[float]] = {name: [] for name in jobs}
-    for _ in range(REPEATS):  # in turn, so that a noisy machine disturbs all alike
-        for name, job in jobs.items():
-            seconds[name].append(cpu(job))
-    return {name: float(np.median(times)) for name, times in seconds.items()}
 
 
 def measure(spec: str) -> dict[str, Any]:
@@ -94,7 +76,7 @@ def measure(spec: str) -> dict[str, Any]:
         "ease again": summing(ease, users, again=True),
         "slist again": summing(slist, users, again=True),
     }
-    seconds = medians(jobs)
+    seconds = {name: float(np.median(times)) for name, times in in_turn(jobs, REPEATS).items()}
     scipys = min(seconds["scipy float32"], seconds["scipy float64"])
     faster, slower = scipys / seconds["ease"], seconds["slist"] / seconds["ease"]
     return {
@@ -112,14 +94,6 @@ def measure(spec: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def main(specs: list[str]) -> None:
-    rows = [measure(spec) for spec in specs]
-    for row in rows:
-        print(json.dumps(row))
-    RESULT.parent.mkdir(exist_ok=True)
-    command = "python benchmarks/speed_sums.py DATA/quickstart DATA/ml-1m"
-    RESULT.write_text(json.dumps({"command": command, "environment": environment(), "rows": rows}, indent=1) + "\n")
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["quickstart"])
+    rows = [measure(spec) for spec in sys.argv[1:] or ["quickstart"]]
+    report(RESULT, "python benchmarks/speed_sums.py DATA/quickstart DATA/ml-1m", rows)

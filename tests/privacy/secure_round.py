@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +29,28 @@ class Counter:
             out += hashlib.sha256(f"{self.label}/{self.drawn}".encode()).digest()
             self.drawn += 1
         return out[:n]
+
+
+@contextmanager
+def counting_keys() -> Iterator[tuple[Tally[bytes], Tally[bytes]]]:
+    """Count how often each key masks (once: a client's own; twice: the two ends of a pair) and seals (once)."""
+    masks: Tally[bytes] = Tally()
+    sealed: Tally[bytes] = Tally()
+    real_mask, real_seal = secure.client.add_mask, secure.client.seal
+
+    def mask(target: Any, key: bytes, sign: int) -> None:
+        masks[key] += 1
+        real_mask(target, key, sign)
+
+    def seal(key: bytes, plain: bytes, session: bytes) -> bytes:
+        sealed[key] += 1
+        return bytes(real_seal(key, plain, session))
+
+    secure.client.add_mask, secure.client.seal = mask, seal
+    try:
+        yield masks, sealed
+    finally:
+        secure.client.add_mask, secure.client.seal = real_mask, real_seal
 
 
 def identities(members: int, label: str = "", lib: Any = secure) -> list[Any]:

@@ -17,34 +17,22 @@ from fedrec.privacy import secure
 from fedrec.privacy.secure import keys as secure_keys
 from fedrec.privacy.secure import shamir
 from fedrec.privacy.secure.masks import PIECE, add_mask, ring_type
-from tests.privacy.secure_round import Counter, Round
+from tests.privacy.secure_round import Counter, Round, counting_keys
 
 
-def test_no_key_and_no_mask_is_used_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    masks: Tally[bytes] = Tally()
-    sealed: Tally[bytes] = Tally()
+def test_no_key_and_no_mask_is_used_twice() -> None:
     drawn: Tally[bytes] = Tally()
-    real_mask, real_seal = secure.client.add_mask, secure.client.seal
-
-    def mask(target: Any, key: bytes, sign: int) -> None:
-        masks[key] += 1
-        real_mask(target, key, sign)
-
-    def seal(key: bytes, plain: bytes, session: bytes) -> bytes:
-        sealed[key] += 1
-        return real_seal(key, plain, session)
 
     def random(n: int) -> bytes:
         out = os.urandom(n)
         drawn[out] += 1
         return out
 
-    monkeypatch.setattr(secure.client, "add_mask", mask)
-    monkeypatch.setattr(secure.client, "seal", seal)
     rounds, n = 40, 8
-    for number in range(rounds):  # benchmarks/secure_sum.py does this 10^4 times
-        r = Round(number=number, length=1, random=random)
-        r.run()
+    with counting_keys() as (masks, sealed):
+        for number in range(rounds):  # benchmarks/secure_sum.py does this 10^4 times
+            r = Round(number=number, length=1, random=random)
+            r.run()
     once = [k for k, times in masks.items() if times == 1]
     assert len(once) == rounds * n  # the clients' own masks
     assert sorted(set(masks.values())) == [1, 2]
