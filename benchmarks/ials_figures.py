@@ -86,37 +86,33 @@ def row(name: str, folder: str) -> dict[str, Any]:
     config = RunConfig(algorithm="ials", data=source.format(folder), protocol=protocol)
     data = run.load_data(config)
     finalists, points = choose(name, config, data)
-    tests = []
+    runs = []
     for seed in SEEDS:
         chosen = config.model_copy(update={"settings": finalists[0]["settings"], "seed": seed})
-        metrics = run.execute(run.prepare(chosen, data), twin=seed == SEEDS[0]).metrics
-        tests.append(metrics)
-        print(name, seed, {k: metrics["test"][k] for k in targets}, flush=True)
-    mean = {k: statistics.mean(t["test"][k] for t in tests) for k in targets}
+        runs.append(run.execute(run.prepare(chosen, data), twin=seed == SEEDS[0]).metrics)
+        print(name, seed, {k: runs[-1]["test"][k] for k in targets}, flush=True)
+    mean = {k: statistics.mean(r["test"][k] for r in runs) for k in targets}
     digits = {k: len(str(v).split(".")[1]) for k, v in targets.items()}
     return {
-        "data": {"name": data.name, "users": data.n_users, "items": data.n_items, "fingerprint": data.fingerprint()},
-        "protocol": tests[0]["protocol"],
-        "config": tests[0]["algorithm"]["config"],
-        "finalists": finalists,
-        "points searched": points,
-        "test": mean,
-        "test by seed": [{k: t["test"][k] for k in targets} for t in tests],
-        "target": targets,
+        "name": f"{name} ials", "data": data.name, "protocol": protocol, "algorithm": "ials",
+        "settings": finalists[0]["settings"], "points": points, "seeds": len(runs),
+        "validation": {"ndcg@10": finalists[0]["mean"]}, "test": mean, "target": targets,
+        "test by seed": {k: [round(r["test"][k], 4) for r in runs] for k in targets},
         "reached": all(round(mean[k], digits[k]) >= v for k, v in targets.items()),
-        "twin, seed 0": tests[0]["centralised"],
-        "bytes": tests[0]["bytes"],
-        "seconds of one run": tests[0]["seconds"],
-        "peak_rss_bytes": tests[-1]["peak_rss_bytes"],
-    }
+        "twin_difference": runs[0]["centralised"]["max_relative_difference"],
+        "rounds": runs[0]["rounds"], "bytes_up": runs[0]["bytes"]["up_per_client_round"],
+        "seconds": runs[0]["seconds"]["total"], "peak_rss_bytes": runs[-1]["peak_rss_bytes"],
+    }  # fmt: skip
 
 
 def main(folder: str, names: list[str]) -> None:
-    result: dict[str, Any] = json.loads(RESULT.read_text()) if RESULT.exists() else {"rows": {}}
-    result |= {"command": "python benchmarks/ials_figures.py DATA_FOLDER", "environment": environment()}
     for name in names:
-        result["rows"][name] = row(name, folder)
-        RESULT.write_text(json.dumps(result, indent=1) + "\n")
+        measured = row(name, folder)
+        kept = json.loads(RESULT.read_text())["rows"] if RESULT.exists() else []
+        rows = {r["name"]: r for r in kept} | {measured["name"]: measured}
+        command = "python benchmarks/ials_figures.py DATA_FOLDER"
+        document = {"command": command, "environment": environment(), "rows": list(rows.values())}
+        RESULT.write_text(json.dumps(document, indent=1) + "\n")
 
 
 if __name__ == "__main__":

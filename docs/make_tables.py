@@ -62,34 +62,8 @@ def rows_of(content: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of a result file; none where it holds single values."""
     rows = content.get("rows")
     if isinstance(rows, dict):
-        return [_seeded(name, row) if "data" in row else _named(name, row, content) for name, row in rows.items()]
-    return [_filtered(row, content) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-
-
-def _filtered(row: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
-    """Return a row of a file about one data set and protocol (lowpass on Gowalla) with what the file says of them."""
-    if "data" in row or "protocol" not in content:
-        return row
-    asked = row["target (recall@20, ndcg@20)"]
-    found = {k: row["test"][k] for k in ("recall@20", "ndcg@20")}
-    out = {"data": content["data"]["name"], "protocol": content["protocol"], "algorithm": "lowpass"}
-    out |= {"name": f"lowpass, {row['name']}", "test": found, "target": dict(zip(found, asked, strict=True))}
-    rest = {k: row[k] for k in ("settings", "reached", "rounds", "seconds", "peak_rss_bytes")}
-    return out | {"bytes_up": row["bytes"]["up_per_client_round"]} | rest
-
-
-def _seeded(name: str, row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row of means over seeds (ials) with the names of the other quality figures."""
-    out = {
-        "data": row["data"]["name"],
-        "protocol": row["protocol"]["name"],
-        "algorithm": "ials",
-        "name": f"{name} ials",
-    }
-    out |= {k: row[k] for k in ("test", "target", "reached")} | {"points": row["points searched"]}
-    out |= {"seeds": len(row["test by seed"]), "settings": row["config"], "rounds": row["config"]["sweeps"]}
-    twin = row["twin, seed 0"]["max_relative_difference"]
-    return out | {"bytes_up": row["bytes"]["up_per_client_round"], "twin_difference": twin}
+        return [_named(name, row, content) for name, row in rows.items()]
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def _named(name: str, row: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
