@@ -131,6 +131,7 @@ def test_no_rows_and_empty_columns_are_no_problem(capsys: pytest.CaptureFixture[
         (numbers.scientific(9.96e-9), "1.0×10⁻⁸"),
         (numbers.scientific(0.0), "0"),
         (numbers.scientific(0.25), "0.25"),
+        (numbers.scientific(111.7), "1.1×10²"),
         (numbers.shape([1039, 64]), "1,039 × 64"),
     ],
 )

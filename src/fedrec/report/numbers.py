@@ -76,13 +76,13 @@ def probability(value: float | None) -> str:
 
 
 def scientific(value: float | None) -> str:
-    """Return a small number by its order, e.g. 3.1×10⁻⁹."""
+    """Return a small or large number by its order, e.g. 3.1×10⁻⁹."""
     if value is None:
         return NONE
     if value == 0:
         return "0"
     exponent = math.floor(math.log10(abs(value)))
-    if exponent >= -3:
+    if -3 <= exponent < 2:
         return f"{value:.2g}".replace("-", MINUS)
     mantissa, _, power = f"{value:.1e}".partition("e")
     return f"{mantissa.replace('-', MINUS)}×10{str(int(power)).translate(_SUPERSCRIPT)}"
