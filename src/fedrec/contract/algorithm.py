@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -70,6 +71,9 @@ class Algorithm:
     grid: ClassVar[dict[str, list[Any]]] = {}
     #: settings that only change the last server step, so a tuner may reuse the sums.
     server_only: ClassVar[frozenset[str]] = frozenset()
+
+    #: settings under which each statistic has a norm that noise can cover; None: not to be released with noise.
+    dp: ClassVar[Mapping[str, Any] | None] = None
 
     def __init__(self, config: Settings | None = None, **settings: Any) -> None:
         self.config: Any = config if config is not None else self.Config(**settings)

@@ -23,7 +23,8 @@ class Stat:
 
     ``shape``: of the sum; ``linf``: largest absolute value one user may put into one entry; ``l2``: largest Euclidean
     norm of one user's whole array (None: follows from the phase's clip); ``bits``: width of the ring on the wire, 32
-    or 64; ``counts``: True for whole numbers, which are then exact; ``symmetric``: only one half travels.
+    or 64; ``counts``: True for whole numbers, which are then exact; ``symmetric``: only one half travels; ``share``:
+    its part of a person's privacy budget in each round, relative to the other statistics of the plan (needs noise).
     """
 
     shape: tuple[int, ...]
@@ -32,6 +33,7 @@ class Stat:
     bits: int = 32
     counts: bool = False
     symmetric: bool = False
+    share: float = 1.0
 
     @property
     def numbers(self) -> int:
@@ -97,13 +99,23 @@ Update = Mapping[str, Part]
 
 @dataclass(frozen=True)
 class Total:
-    """The decoded sum of one round: ``stats`` by name, float64 (int64 for counts), and how many users are in it."""
+    """The decoded sum of one round: ``stats`` by name, float64 (int64 for counts without noise).
+
+    ``users``: how many are in it, or with noise how many were expected, because the true number is not released;
+    ``noise``: standard deviation of the noise in each entry by name (symmetric statistics: on the diagonal; beside it
+    that divided by sqrt(2)), empty where there is none.
+    """
 
     stats: Mapping[str, NDArray[Any]]
     users: int
+    noise: Mapping[str, float] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.stats[name]
+
+    def sigma(self, name: str) -> float:
+        """Return the standard deviation of the noise in a statistic's entries, 0 where there is none."""
+        return self.noise.get(name, 0.0)
 
 
 class UpdateSum(Protocol):
