@@ -1,9 +1,9 @@
 """The update pipeline, the single place between a client's numbers and the sum.
 
-    clip -> quantise -> (noise share -> mask, part 2) -> add in the ring -> decode
+    clip -> quantise -> (noise share -> mask: protection.py) -> add in the ring -> decode
 
 Updates are added as integers in a ring of 2^32 or 2^64, always, also in the simulation: integer sums do not depend on
-order, chunking or threads, so a run is the same bytes however it is cut, and masks and integer noise fit in later
+order, chunking or threads, so a run is the same bytes however it is cut, and masks and integer noise fit in
 without a second code path. A value is rounded to the nearest multiple of the statistic's quantum, a power of two
 chosen from the declared bound and the number of people, so the sum cannot overflow by construction.
 """
@@ -17,19 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedrec.contract import ContractError, Part, Phase, Stat, Total, Update
+from fedrec.privacy import travel
+from fedrec.privacy.mechanism import Noise
 
 
 class RingSum:
     """The sum of one phase's updates over one round.
 
     ``capacity``: the largest number of *people* (not clients) that may be in the sum; it sets the ring's head-room.
+    ``noise``: of each statistic where noise will be added: it sets the steps, so that the noise has room too.
     """
 
-    def __init__(self, phase: Phase, capacity: int) -> None:
+    def __init__(self, phase: Phase, capacity: int, noise: Mapping[str, Noise] | None = None) -> None:
         self.phase = phase
         self.capacity = capacity
         self.clip = phase.clip
-        self.quantum = {name: stat.quantum(capacity) for name, stat in phase.stats.items()}
+        self.noise = noise
+        self.quantum = {name: self._step(name, stat) for name, stat in phase.stats.items()}
         self.ring: dict[str, NDArray[Any]] = {
             name: np.zeros(stat.shape, np.int32 if stat.bits == 32 else np.int64) for name, stat in phase.stats.items()
         }
@@ -42,6 +46,18 @@ class RingSum:
         self.users = 0
         self.clipped = 0
         self.saturated = 0
+
+    def _step(self, name: str, stat: Stat) -> float:
+        """Return the step in which updates are added; counts are whole until ``vector`` lifts them."""
+        if self.noise is None or stat.counts:
+            return stat.quantum(self.capacity)
+        return self.noise[name].quantum
+
+    def vector(self) -> NDArray[Any]:
+        """Return the integers that travel, (length,) int32 or int64: before noise and masks."""
+        if self.noise is None:
+            return travel.flatten(self.phase, self.ring)
+        return travel.flatten(self.phase, {name: ring << self.noise[name].lift for name, ring in self.ring.items()})
 
     def add(self, update: Update) -> None:
         """Clip one user's whole update, round it and add it."""
@@ -92,13 +108,18 @@ class RingSum:
 
     def decode(self) -> Total:
         """Return the sum as numbers: float64, counts as int64."""
-        return Total(
-            {
-                name: ring.astype(np.int64) if self.phase.stats[name].counts else ring * self.quantum[name]
-                for name, ring in self.ring.items()
-            },
-            self.users,
-        )
+        return decoded(self.phase, self.ring, self.quantum, self.users)
+
+
+def decoded(phase: Phase, ring: Mapping[str, NDArray[Any]], quantum: Mapping[str, float], users: int) -> Total:
+    """Return a ring's integers as numbers: float64, counts as int64."""
+    return Total(
+        {
+            name: values.astype(np.int64) if phase.stats[name].counts else values * quantum[name]
+            for name, values in ring.items()
+        },
+        users,
+    )
 
 
 def clip_factor(update: Mapping[str, Part], clip: float | None) -> float:
