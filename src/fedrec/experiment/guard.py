@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fedrec.contract import StorageError
-from fedrec.experiment.files import read_json, reading, write_bytes, write_json, writing
+from fedrec.experiment.files import read_json, reading, write_bytes, write_json
 from fedrec.experiment.folder import RunFolder
 from fedrec.experiment.privacy import Safeguards
 from fedrec.privacy.budget import BudgetLedger
@@ -31,15 +31,18 @@ class Guard:
 
 
 @contextmanager
-def guarded(safeguards: Safeguards | None, folder: RunFolder | None) -> Iterator[Guard | None]:
+def guarded(
+    safeguards: Safeguards | None, folder: RunFolder | None, resume: bool = False
+) -> Iterator[Guard | None]:
     """Hold the ledger, the noise key and the clients' memory while a run goes on.
 
-    They lie in the run's private folder, so that a run that was killed goes on with the same noise.
+    They lie in the run's private folder, so that a run that was killed goes on with the same noise. Unless it goes on
+    (``resume``) the whole command must fit into what is left of the ledger's budget.
     """
     if safeguards is None:
         yield None
         return
-    with safeguards.ledger(None if folder is None else folder.path) as ledger:
+    with safeguards.ledger(None if folder is None else folder.path, resume) as ledger:
         yield Guard(safeguards, noise_key(folder), members(safeguards, folder), ledger)
 
 
@@ -52,9 +55,7 @@ def noise_key(folder: RunFolder | None) -> NoiseKey:
         with reading(path):
             return NoiseKey(path.read_bytes())
     key = NoiseKey.fresh()
-    write_bytes(path, key.secret)
-    with writing(path):
-        path.chmod(0o600)
+    write_bytes(path, key.secret, secret=True)
     return key
 
 

@@ -77,8 +77,11 @@ class Safeguards:
         return [] if self.mechanism is None else _times(self.mechanism.training(), self.stages)
 
     @contextmanager
-    def ledger(self, folder: Path | None) -> Iterator[BudgetLedger | None]:
-        """Open the ledger of the run's people and check that the whole command fits into what is left."""
+    def ledger(self, folder: Path | None, resume: bool) -> Iterator[BudgetLedger | None]:
+        """Open the ledger of the run's people and check that the whole command fits into what is left.
+
+        A run that goes on has spent a part of it already; each round is then checked when it comes.
+        """
         path = self._path(folder)
         if path is None or self.config is None:
             yield None
@@ -86,7 +89,7 @@ class Safeguards:
         whole = cost(self.everything(), self.config.delta, self.config.memberships).epsilon
         budget = self.config.budget or whole * (1 + 1e-9)
         with BudgetLedger(path, Budget(budget, self.config.delta, self.config.memberships)) as opened:
-            if not opened.releases:
+            if not resume:
                 opened.check(self.everything(), "this command")
             yield opened
 

@@ -162,7 +162,7 @@ def execute(
     began = time.perf_counter()
     split = prepared.split
     fingerprint = prepared.data.fingerprint()
-    with guarded(prepared.safeguards, folder) as guard:
+    with guarded(prepared.safeguards, folder, resume) as guard:
         stages = Stages(prepared, folder, fingerprint, quiet, resume, guard)
         model, progress = stages.run("train", split.train)
         records = progress.records

@@ -108,6 +108,11 @@ class NoiseKey:
         """Return a new key from the operating system's randomness."""
         return cls(os.urandom(KEY))
 
+    @property
+    def fingerprint(self) -> bytes:
+        """Hash by which two keys are told apart; it gives nothing of the key away."""
+        return hashlib.sha256(b"fedrec noise key" + self.secret).digest()
+
     def stream(self, context: bytes) -> Read:
         """Return a source of bytes for one context; each call goes on where the last one ended."""
         base = hashlib.shake_256(self.secret + len(context).to_bytes(8, "little") + context)

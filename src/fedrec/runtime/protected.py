@@ -47,7 +47,8 @@ def request(
     config = algorithm.config.model_dump_json()
     about = {"algorithm": algorithm.name, "config": config, "phase": phase, "model": model}
     statistic = round_name(phase.name, key.round if broadcast else 0, about)
-    everything = about | {"seed": key.seed, "clients": survivors.tobytes(), "data": data}
+    noise = protection.key.fingerprint  # a lost key means other noise, so another release
+    everything = about | {"seed": key.seed, "clients": survivors.tobytes(), "data": data, "noise": noise}
     name = round_name(protection.label, key.round, everything)
     return Request(phase, model, cohort, survivors, key, name, statistic)
 
