@@ -147,9 +147,8 @@ def _title(grouped: list[list[Run]], names: list[str]) -> str:
 
 
 def _protection(runs: list[Run]) -> str:
-    texts = {
-        r.metrics.get("simulated", "on one machine; masks and noise off") for r in runs if not r.metrics.get("privacy")
-    }
+    """Return what was on and what was off, of every run: nobody should take one run's noise for another's."""
+    texts = {r.metrics.get("simulated", "on one machine; masks and noise off") for r in runs}
     return "; ".join(f"simulated {t}" for t in sorted(texts))
 
 
