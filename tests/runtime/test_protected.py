@@ -205,5 +205,32 @@ def test_other_statistics_of_a_plan_wait_for_their_own_round(monkeypatch: pytest
     assert threading.active_count() >= 1
 
 
+@pytest.mark.parametrize("noise", [False, True])
+def test_no_plain_vector_reaches_the_server(noise: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[bytes] = []
+    real = secure.SecureSumServer.receive
+
+    def listening(self: Any, message: bytes) -> int:
+        heard.append(bytes(message))
+        return real(self, message)
+
+    monkeypatch.setattr(secure.SecureSumServer, "receive", listening)
+    algorithm = registry.get("slist-lowrank")(rank=8)
+    guard = protection("full")
+    watched = Watching(**{f: getattr(guard, f) for f in Protection.__dataclass_fields__})
+    if noise:
+        algorithm = registry.get("popularity")()
+        watched.mechanism = protection("full", algorithm).mechanism
+    run(algorithm, watched)
+    assert len(heard) >= 12 * 5
+    everything = b"".join(heard)
+    for before, after in watched.__dict__["seen"]:
+        for vector in (before, after):
+            some = vector[vector != 0][:4].tobytes()  # four numbers in a row would give a person away
+            assert len(some) == 16
+            assert vector.tobytes() not in everything
+            assert some not in everything
+
+
 def test_refusals_are_the_projects_own_errors() -> None:
     assert issubclass(Refused, FedrecError)

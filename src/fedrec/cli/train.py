@@ -230,7 +230,8 @@ def _report(metrics: dict[str, Any], format: str) -> None:
     if metrics["privacy"]:
         private = metrics["privacy"]
         print(
-            f"epsilon {private['epsilon']:.4g} at delta {private['delta']:g} for each {private['unit']} and training; "
+            f"epsilon {private['epsilon']:.4g} at delta {private['delta']:g} for each {private['unit']} and training "
+            f"({private['epsilon_continuous']:.4g} if noise were continuous); "
             f"{private['epsilon_of_everything_released']:.4g} with all {private['trainings_released']} of this command"
         )
     traffic = metrics["bytes"]

@@ -140,6 +140,7 @@ class Safeguards:
             "epsilon_continuous": facts["epsilon_continuous"],
             "epsilon_of_everything_released": facts["epsilon_of_everything_released"],
             "epsilon_a_year": {"trainings": self.config.trainings, "stages": self.stages, "epsilon": year.epsilon},
+            "split": "c cohorts noised apart carry sqrt(c) times this noise in their sum (4 cohorts: twice)",
             "assumptions": facts["assumptions"],
         }
 
