@@ -18,9 +18,9 @@ def twin(
     """Return the scores of ``histories``, (users, items) float64.
 
     ``config``: filter, columns, iterations, rank, alpha, user_power; ``initial``: {"basis": (n_items, columns)}, the
-    random block to start from; None: the exact eigenvectors. From a start, the eigenvectors are those that the same number of
-    products can give: Rayleigh-Ritz on the Krylov space of X~'X~, a Gram-Schmidt column at a time. Source: Shen et
-    al., CIKM 2021, section 4.
+    random block to start from; None: the exact eigenvectors. From a start, the eigenvectors are those that the same
+    number of products can give: Rayleigh-Ritz on the Krylov space of X~'X~, a Gram-Schmidt column at a time. Source:
+    Shen et al., CIKM 2021, section 4.
     """
     x, people = pooled(train), pooled(histories)
     mine = np.maximum(x.sum(axis=1), 1.0)
