@@ -47,6 +47,7 @@ class Config(Settings):
     alpha: float = Field(0.3, ge=0, description="gf-cf: weight of the ideal low-pass filter (paper: 0.3)")
     block: int = Field(1024, ge=1, description="gf-cf: rows of X~'X~ summed in one round")
     bits: Literal[32, 64] = Field(64, description="width of the ring on the wire")
+    clip: float = Field(1.0, gt=0, le=1, description="L2 bound of one user's products in a round; 1 holds unclipped")
     user_power: float = Field(0.0, ge=0, le=1, description="p: degrees count an item of a history of T items T^-p")
     least_degree: float = Field(
         3.0, ge=0, description="degrees are at least so many standard deviations of their noise"
@@ -85,7 +86,14 @@ class LowPass(Algorithm):
     Config = Config
     random = True
     rounds_setting = "iterations"
-    dp: ClassVar[dict[str, Any]] = {"user_power": 0.5, "columns": 64, "iterations": 2, "rank": 32, "bits": 32}
+    dp: ClassVar[dict[str, Any]] = {
+        "user_power": 0.5,
+        "columns": 64,
+        "iterations": 2,
+        "rank": 32,
+        "bits": 32,
+        "clip": 0.25,
+    }
     model = ("left", "right", *PAIRS)
     grid: ClassVar[Any] = [
         {"filter": ["ideal"], "rank": [32, 64, 128, 256, 512]},
@@ -97,7 +105,7 @@ class LowPass(Algorithm):
         wide = ROUNDING
         r, rows = min(c.columns, n), min(c.block, n)
         degrees = Phase("degrees", 1, {"degrees": count_stat(n, c.user_power)})
-        products = Phase("products", c.iterations, {"products": Stat((n, r), wide, wide, c.bits)}, ("probe",))
+        products = Phase("products", c.iterations, {"products": Stat((n, r), wide, wide * c.clip, c.bits)}, ("probe",))
         if c.filter == "ideal":
             return degrees, products
         pairs = Phase("pairs", -(-n // rows), {"pairs": Stat((rows, n), wide, wide, c.bits)}, ("first",))
@@ -122,7 +130,7 @@ class LowPass(Algorithm):
             return {"degrees": user_counts(mine, self.config.user_power)}, private
         if phase.name == "products":
             probe = np.asarray(shared["probe"], np.float32)
-            mean = project(distinct(Interactions.of(history, len(probe))), probe)
+            mean = project(distinct(Interactions.of(history, len(probe))), probe, self.config.clip)
             return {"products": Part(np.repeat(mean, len(mine), axis=0), (mine,))}, private
         row = mine - int(shared["first"][0])
         row = row[(row >= 0) & (row < phase.stats["pairs"].shape[0])]
@@ -137,7 +145,8 @@ class LowPass(Algorithm):
         if phase.name == "degrees":
             add_counts(users, self.config.user_power, ring, quantum)
         elif phase.name == "products":
-            add_products(users, project(users, np.asarray(shared["probe"], np.float32)), ring, quantum)
+            probe = np.asarray(shared["probe"], np.float32)
+            add_products(users, project(users, probe, self.config.clip), ring, quantum)
         else:
             add_pair_rows(users, int(shared["first"][0]), ring, quantum)
         total.note(users.n_users)
