@@ -6,7 +6,8 @@ from fedrec.testing import worlds
 from fedrec.testing.subject import fitted_scores
 from tests.algorithms.agreement import apart, subject_of
 
-SETTINGS = [{}, {"neighbours": 1}, {"neighbours": 3, "shrink": 0.0, "alpha": 0.2}, {"neighbours": 500, "alpha": 1.0}]
+SETTINGS = [{}, {"neighbours": 1}, {"neighbours": 3, "shrink": 0.0, "alpha": 0.2}, {"neighbours": 500, "alpha": 1.0},
+            {"neighbours": 4, "shrink": 0.1, "user_power": 1.0, "bits": 64}]  # fmt: skip
 
 
 @pytest.mark.parametrize("settings", SETTINGS)

@@ -14,7 +14,7 @@ BOARDS = {"awkward": worlds.awkward(), "repeats": worlds.awkward(repeats=True), 
 
 @pytest.mark.parametrize("world", BOARDS)
 @pytest.mark.parametrize("kind", ["ideal", "gf-cf"])
-@pytest.mark.parametrize("other", [{}, {"rank": 12, "alpha": 2.0}, {"columns": 300, "rank": 5}])
+@pytest.mark.parametrize("other", [{}, {"rank": 12, "alpha": 2.0}, {"columns": 300, "rank": 5}, {"user_power": 0.5}])
 def test_it_equals_its_twin(world, kind, other):
     assert apart(subject_of("lowpass", BOARDS[world], filter=kind, **SMALL | other)) <= 1e-5
 

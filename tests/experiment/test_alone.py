@@ -15,14 +15,16 @@ from fedrec.testing import worlds
 
 PEOPLE = worlds.planted(20)
 EVERYBODY: dict[str, list[dict[str, Any]]] = {
-    "popularity": [{}],
+    "popularity": [{}, {"user_power": 0.5}],
     "markov": [{}],
-    "itemknn": [{}],
-    "ease": [{"reg": 3.0}],
+    "itemknn": [{}, {"user_power": 1.0}],
+    "ease": [{"reg": 3.0}, {"reg": 0.3, "user_power": 1.0}],
     "slist": [{"decay": [0.5, 0.9], "joint": 0.1}],
     "ials": [{"dim": 8, "sweeps": 3}],
-    "fedmf": [{"dim": 8, "rounds": 4, "server": server} for server in ("sgd", "adagrad", "adam")],
-    "pfedrec": [{"dim": 8, "rounds": 4, "scoring": scoring} for scoring in ("own", "server")],
+    "fedmf": [{"dim": 8, "rounds": 4, "server": server} for server in ("sgd", "adagrad", "adam")]
+    + [{"dim": 8, "rounds": 4, "weighting": "clients", "clip": 0.5, "row_clip": 0.1}],
+    "pfedrec": [{"dim": 8, "rounds": 4, "scoring": scoring} for scoring in ("own", "server")]
+    + [{"dim": 8, "rounds": 4, "row_clip": 0.3}],
     "lowpass": [
         {"filter": kind, "columns": 8, "rank": 6, "iterations": iterations}
         for kind in ("ideal", "gf-cf")

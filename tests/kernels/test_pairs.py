@@ -36,6 +36,9 @@ def test_cooccurrence_adds_the_product_to_what_is_there(n: int, seed: int, threa
         out = before.astype(kind)
         cooccurrence(users, out)
         np.testing.assert_array_equal(out, before + x.T @ x)
+        out, steps = before.astype(kind), np.arange(3, 3 + users.n_users)
+        cooccurrence(users, out, steps)
+        np.testing.assert_array_equal(out, before + x.T @ (steps[:, None] * x))
 
 
 def plain_decayed(

@@ -22,3 +22,15 @@ class TestFedMFPairs(AlgorithmLaws):
     sample = {"dim": 32, "rounds": 20, "clip": 10.0}
     floor = 0.03
     sum_tolerance = private_tolerance = 1e-5
+
+
+class TestFedMFBounded(AlgorithmLaws):
+    """Nobody counts who touched a row; a bound on each row and a tight one on all of them."""
+
+    name = "fedmf"
+    config = {"dim": 8, "rounds": 3, "weighting": "clients", "clip": 0.5, "row_clip": 0.1}
+    board = {"rounds": 60, "clip": 10.0, "row_clip": 2.0}
+    tastes = {"rounds": 60, "clip": 10.0, "row_clip": 2.0}
+    sample = {"dim": 32, "rounds": 20}
+    floor = 0.02
+    sum_tolerance = private_tolerance = 1e-5

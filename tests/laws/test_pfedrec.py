@@ -21,3 +21,15 @@ class TestPFedRecServerItems(AlgorithmLaws):
     sample = {"dim": 32, "rounds": 30}
     floor = 0.022
     sum_tolerance = private_tolerance = 1e-5
+
+
+class TestPFedRecRows(AlgorithmLaws):
+    """A bound on each item's row of a user's update."""
+
+    name = "pfedrec"
+    config = {"dim": 8, "rounds": 3, "row_clip": 0.5}
+    board = {"rounds": 40, "eta": 5.0, "row_clip": 5.0}
+    tastes = {"dim": 32, "rounds": 30, "row_clip": 50.0}
+    sample = {"dim": 32, "rounds": 30, "row_clip": 50.0}
+    floor = 0.022
+    sum_tolerance = private_tolerance = 1e-5

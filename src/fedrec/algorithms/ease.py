@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,57 +15,68 @@ from fedrec.contract import (
     History,
     Interactions,
     Key,
-    Part,
     Phase,
     Rng,
     Scores,
     Settings,
-    Stat,
     Total,
     Update,
     UpdateSum,
 )
-from fedrec.kernels.linear import add_rows, inverse
-from fedrec.kernels.pairs import cooccurrence
+from fedrec.kernels.linear import above_noise, add_rows, inverse
+from fedrec.kernels.pairs import pair_stat, user_pairs, weighted_pairs
 
 
 class Config(Settings):
-    """``reg``: ridge penalty lambda (Steck 2019, eq. 4)."""
+    """``reg`` and ``threshold`` act on the server alone."""
 
     reg: float = Field(300.0, gt=0, description="ridge penalty lambda; Steck 2019, eq. 4")
+    user_power: float = Field(0.0, ge=0, le=1, description="p: X'X counts a history of T items T^-p times")
+    threshold: float = Field(0.7, ge=0, description="eigenvalues of X'X lose so much of the noise's largest")
+    bits: Literal[32, 64] = Field(32, description="width of the ring on the wire where user_power is not 0")
 
 
 class Ease(Algorithm):
-    """B = argmin |X - XB|^2 + reg |B|^2 with diag(B) = 0, from the secure sum of X'X."""
+    """B = argmin |X - XB|^2 + reg |B|^2 with diag(B) = 0, from the secure sum of X'X.
+
+    Differs from the paper: X'X can count a history of T items T^-p times, so that one user's part has norm T^(1-p).
+    With noise of standard deviation s, whose largest eigenvalue is near s sqrt(2 n), the eigenvalues of the sum are
+    lowered by ``threshold`` times that, at most to 0: the rest is positive semidefinite whatever was drawn.
+    """
 
     name = "ease"
-    card = Card("one sum of X'X, one inverse", "Steck, Embarrassingly Shallow Autoencoders, WWW 2019, eqs. 4-8")
+    card = Card(
+        "one sum of X'X, one inverse",
+        "Steck, Embarrassingly Shallow Autoencoders, WWW 2019, eqs. 4-8",
+        "Differs from the paper: X'X can count a history of T items T^-p times; with noise its eigenvalues are "
+        "lowered by a share of the largest one that noise alone would have, at most to 0.",
+    )
     Config = Config
     model = ("weights",)
     grid: ClassVar[dict[str, list[Any]]] = {"reg": [10, 30, 50, 100, 150, 200, 300, 500, 750, 1000, 2000, 5000]}
-    server_only = frozenset({"reg"})
+    server_only = frozenset({"reg", "threshold"})
+    dp: ClassVar[dict[str, Any]] = {"user_power": 1.0, "reg": 5.0}
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
-        n = catalog.n_items
-        return (Phase("pairs", 1, {"pairs": Stat((n, n), 1.0, float(n), counts=True, symmetric=True)}),)
+        stat = pair_stat(catalog.n_items, self.config.user_power, self.config.bits)
+        return (Phase("pairs", 1, {"pairs": stat}),)
 
     def client_update(
         self, phase: Phase, shared: Arrays, private: Arrays, history: History, rng: Rng
     ) -> tuple[Update, Arrays]:
-        mine = np.unique(history.items)
-        return {"pairs": Part(np.ones((len(mine), len(mine))), (mine, mine))}, private
+        return {"pairs": user_pairs(history.items, self.config.user_power)}, private
 
     def cohort_update(
         self, phase: Phase, shared: Arrays, private: Arrays, users: Interactions, key: Key, total: UpdateSum
     ) -> Arrays:
         if not users.unique():
             return super().cohort_update(phase, shared, private, users, key, total)
-        cooccurrence(users, total.ring["pairs"])
+        weighted_pairs(users, self.config.user_power, total.ring["pairs"], total.quantum["pairs"])
         total.note(users.n_users)
         return private
 
     def server_update(self, phase: Phase, shared: Arrays, total: Total, round: int) -> Arrays:
-        gram = total["pairs"].astype(np.float64)
+        gram = above_noise(total["pairs"].astype(np.float64), total.sigma("pairs"), self.config.threshold)
         n = len(gram)
         gram[np.arange(n), np.arange(n)] += self.config.reg
         weights = inverse(gram)  # P = (X'X + reg I)^-1

@@ -32,7 +32,7 @@ from fedrec.kernels.draws import Draws
 from fedrec.kernels.lanes import one_blas_thread
 from fedrec.kernels.server_steps import ServerStep, optimiser
 from fedrec.kernels.sgd import Local, factor_round, fold_in
-from fedrec.kernels.sgd_step import plain_step
+from fedrec.kernels.sgd_step import bounded_rows, plain_step
 
 STATE = "server."  # prefix of the server optimiser's arrays in ``shared``: saved, never broadcast
 
@@ -57,6 +57,7 @@ class Config(Settings):
         "rows", description="divide an item's summed difference by the clients that touched it, or by all of the round"
     )
     clip: float = Field(10.0, gt=0, description="L2 bound of one user's whole update of the item table")
+    row_clip: float = Field(0.0, ge=0, description="L2 bound of one item's row of one user's update; 0: none")
     bits: Literal[32, 64] = Field(32, description="width of the ring on the wire")
     fold_in: int = Field(5, ge=0, description="epochs of fold-in before scoring, item table frozen")
 
@@ -96,10 +97,9 @@ class FedMF(Algorithm):
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
         c, n = self.config, catalog.n_items
-        stats = {
-            "items": Stat((n, c.dim), c.clip, bits=c.bits),
-            "rows": Stat((n,), 1.0, float(np.sqrt(n)), counts=True),
-        }
+        stats = {"items": Stat((n, c.dim), min(c.clip, c.row_clip or c.clip), bits=c.bits)}
+        if c.weighting == "rows":
+            stats["rows"] = Stat((n,), 1.0, float(np.sqrt(n)), counts=True)
         return (Phase("train", c.rounds, stats, ("items",), c.clip),)
 
     def shared(self, catalog: Catalog, seed: int) -> Arrays:
@@ -118,10 +118,9 @@ class FedMF(Algorithm):
     ) -> tuple[Update, Arrays]:
         items = np.asarray(shared["items"], np.float32)
         user, touched, rows = self._train(items, private, history, rng, self.config.epochs, self.config.item_lr)
-        update = {
-            "items": Part(rows - items[touched], (touched,)),
-            "rows": Part(np.ones(len(touched)), (touched,)),
-        }
+        update = {"items": Part(bounded_rows(rows - items[touched], self.config.row_clip), (touched,))}
+        if "rows" in phase.stats:
+            update["rows"] = Part(np.ones(len(touched)), (touched,))
         return update, {"user": user}
 
     def _train(
@@ -148,8 +147,8 @@ class FedMF(Algorithm):
         vectors = np.array(private["user"], np.float32)
         items = np.ascontiguousarray(shared["items"], np.float32)
         clipped = factor_round(
-            items, vectors, users, key.users(users.users), self.local, self.config.clip, total.ring,
-            total.quantum["items"],
+            items, vectors, users, key.users(users.users), self.local,
+            (self.config.clip, self.config.row_clip), total.ring, total.quantum["items"],
         )  # fmt: skip
         total.note(users.n_users, clipped)
         return {"user": vectors}
@@ -192,4 +191,5 @@ class FedMF(Algorithm):
         """Return the scores of every user with federation off: see fedrec.experiment.alone."""
         c, items = self.config, np.asarray(self.shared(catalog, seed)["items"], np.float32)
         server = (c.server, c.server_lr, c.server_epsilon)
-        return factors_alone(items, train, histories, seed, rounds, self.local, self.local_fold(), c.clip, server)
+        bounds = (c.clip, c.row_clip)
+        return factors_alone(items, train, histories, seed, rounds, self.local, self.local_fold(), bounds, server)

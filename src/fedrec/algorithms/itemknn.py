@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -15,36 +15,43 @@ from fedrec.contract import (
     History,
     Interactions,
     Key,
-    Part,
     Phase,
     Rng,
     Scores,
     Settings,
-    Stat,
     Total,
     Update,
     UpdateSum,
 )
 from fedrec.kernels.linear import add_rows
-from fedrec.kernels.pairs import cooccurrence
+from fedrec.kernels.pairs import pair_stat, user_pairs, weighted_pairs
 
 
 class Config(Settings):
-    """Settings of the similarity; all of them are used by the server only."""
+    """Settings of the similarity, used by the server only, and of what a user's pairs weigh."""
 
     neighbours: int = Field(50, ge=1, description="k: an item is scored by its k most similar items")
     shrink: float = Field(10.0, ge=0, description="added to the denominator: rare items count less")
     alpha: float = Field(0.5, ge=0, le=1, description="exponent of the scored item's count; 0.5 is the cosine")
+    user_power: float = Field(0.0, ge=0, le=1, description="p: pairs count a history of T items T^-p times")
+    threshold: float = Field(2.0, ge=0, description="pairs are lowered by so many standard deviations of their noise")
+    bits: Literal[32, 64] = Field(32, description="width of the ring on the wire where user_power is not 0")
 
 
 class ItemKNN(Algorithm):
-    """sim(i, j) = c_ij / (c_i^(1 - alpha) c_j^alpha + shrink); score(j) = sum of sim(i, j) over the history's i."""
+    """sim(i, j) = c_ij / (c_i^(1 - alpha) c_j^alpha + shrink); score(j) = sum of sim(i, j) over the history's i.
+
+    Differs from the paper: pairs can count a history of T items T^-p times, so that one user's part has norm T^(1-p).
+    With noise c_i is at least the noise's standard deviation, and c_ij is lowered by ``threshold`` of its own and is at
+    least 0: otherwise rare items, all noise, would be everybody's neighbours.
+    """
 
     name = "itemknn"
     card = Card(
         "item neighbours by cosine of co-occurrence",
         "Sarwar et al., Item-Based Collaborative Filtering, WWW 2001; asymmetric cosine: Aiolli, RecSys 2013",
-        "Differs from the paper: implicit feedback, with a shrinkage term.",
+        "Differs from the paper: implicit feedback, with a shrinkage term; pairs can count a history of T items T^-p "
+        "times; with noise, counts are at least its standard deviation and pairs are lowered by a few of them.",
     )
     Config = Config
     model = ("similarity",)
@@ -53,30 +60,34 @@ class ItemKNN(Algorithm):
         "shrink": [1, 10, 30, 100],
         "neighbours": [10, 20, 50, 100, 200, 500],
     }
-    server_only = frozenset({"neighbours", "shrink", "alpha"})
+    server_only = frozenset({"neighbours", "shrink", "alpha", "threshold"})
+    dp: ClassVar[dict[str, Any]] = {"user_power": 1.0, "shrink": 3.0, "alpha": 0.7}
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
-        n = catalog.n_items
-        return (Phase("pairs", 1, {"pairs": Stat((n, n), 1.0, float(n), counts=True, symmetric=True)}),)
+        stat = pair_stat(catalog.n_items, self.config.user_power, self.config.bits)
+        return (Phase("pairs", 1, {"pairs": stat}),)
 
     def client_update(
         self, phase: Phase, shared: Arrays, private: Arrays, history: History, rng: Rng
     ) -> tuple[Update, Arrays]:
-        mine = np.unique(history.items)
-        return {"pairs": Part(np.ones((len(mine), len(mine))), (mine, mine))}, private
+        return {"pairs": user_pairs(history.items, self.config.user_power)}, private
 
     def cohort_update(
         self, phase: Phase, shared: Arrays, private: Arrays, users: Interactions, key: Key, total: UpdateSum
     ) -> Arrays:
         if not users.unique():
             return super().cohort_update(phase, shared, private, users, key, total)
-        cooccurrence(users, total.ring["pairs"])
+        weighted_pairs(users, self.config.user_power, total.ring["pairs"], total.quantum["pairs"])
         total.note(users.n_users)
         return private
 
     def server_update(self, phase: Phase, shared: Arrays, total: Total, round: int) -> Arrays:
         pairs = total["pairs"].astype(np.float64)
-        counts = np.maximum(np.diagonal(pairs).copy(), 1.0)
+        sigma = total.sigma("pairs")
+        least = sigma or (1e-12 if self.config.user_power else 1.0)  # a weighted count may be far below 1
+        counts = np.maximum(np.diagonal(pairs).copy(), least)
+        if sigma:
+            pairs = np.maximum(pairs - self.config.threshold * sigma / np.sqrt(2.0), 0.0)
         pairs /= np.outer(counts ** (1.0 - self.config.alpha), counts**self.config.alpha) + self.config.shrink
         np.fill_diagonal(pairs, 0.0)
         keep = min(self.config.neighbours, len(pairs) - 1)

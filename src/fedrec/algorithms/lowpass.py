@@ -26,6 +26,7 @@ from fedrec.contract import (
     Update,
     UpdateSum,
 )
+from fedrec.kernels.counts import add_counts, count_stat, user_counts
 from fedrec.kernels.distinct import distinct
 from fedrec.kernels.krylov import NOTHING, leading, next_block, orthonormal
 from fedrec.kernels.lanes import one_blas_thread
@@ -46,6 +47,11 @@ class Config(Settings):
     alpha: float = Field(0.3, ge=0, description="gf-cf: weight of the ideal low-pass filter (paper: 0.3)")
     block: int = Field(1024, ge=1, description="gf-cf: rows of X~'X~ summed in one round")
     bits: Literal[32, 64] = Field(64, description="width of the ring on the wire")
+    clip: float = Field(1.0, gt=0, le=1, description="L2 bound of one user's products in a round; 1 holds unclipped")
+    user_power: float = Field(0.0, ge=0, le=1, description="p: degrees count an item of a history of T items T^-p")
+    least_degree: float = Field(
+        3.0, ge=0, description="degrees are at least so many standard deviations of their noise"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Config:
@@ -80,6 +86,14 @@ class LowPass(Algorithm):
     Config = Config
     random = True
     rounds_setting = "iterations"
+    dp: ClassVar[dict[str, Any]] = {
+        "user_power": 0.5,
+        "columns": 64,
+        "iterations": 2,
+        "rank": 32,
+        "bits": 32,
+        "clip": 0.25,
+    }
     model = ("left", "right", *PAIRS)
     grid: ClassVar[Any] = [
         {"filter": ["ideal"], "rank": [32, 64, 128, 256, 512]},
@@ -88,10 +102,10 @@ class LowPass(Algorithm):
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
         c, n = self.config, catalog.n_items
-        root, wide = float(np.sqrt(n)), ROUNDING
+        wide = ROUNDING
         r, rows = min(c.columns, n), min(c.block, n)
-        degrees = Phase("degrees", 1, {"degrees": Stat((n,), 1.0, root, counts=True)})
-        products = Phase("products", c.iterations, {"products": Stat((n, r), wide, wide, c.bits)}, ("probe",))
+        degrees = Phase("degrees", 1, {"degrees": count_stat(n, c.user_power)})
+        products = Phase("products", c.iterations, {"products": Stat((n, r), wide, wide * c.clip, c.bits)}, ("probe",))
         if c.filter == "ideal":
             return degrees, products
         pairs = Phase("pairs", -(-n // rows), {"pairs": Stat((rows, n), wide, wide, c.bits)}, ("first",))
@@ -113,10 +127,10 @@ class LowPass(Algorithm):
     ) -> tuple[Update, Arrays]:
         mine = np.unique(history.items)
         if phase.name == "degrees":
-            return {"degrees": Part(np.ones(len(mine)), (mine,))}, private
+            return {"degrees": user_counts(mine, self.config.user_power)}, private
         if phase.name == "products":
             probe = np.asarray(shared["probe"], np.float32)
-            mean = project(distinct(Interactions.of(history, len(probe))), probe)
+            mean = project(distinct(Interactions.of(history, len(probe))), probe, self.config.clip)
             return {"products": Part(np.repeat(mean, len(mine), axis=0), (mine,))}, private
         row = mine - int(shared["first"][0])
         row = row[(row >= 0) & (row < phase.stats["pairs"].shape[0])]
@@ -129,9 +143,10 @@ class LowPass(Algorithm):
         users = distinct(users)
         ring, quantum = total.ring[phase.name], total.quantum[phase.name]
         if phase.name == "degrees":
-            ring += np.bincount(users.items, minlength=users.n_items).astype(ring.dtype)
+            add_counts(users, self.config.user_power, ring, quantum)
         elif phase.name == "products":
-            add_products(users, project(users, np.asarray(shared["probe"], np.float32)), ring, quantum)
+            probe = np.asarray(shared["probe"], np.float32)
+            add_products(users, project(users, probe, self.config.clip), ring, quantum)
         else:
             add_pair_rows(users, int(shared["first"][0]), ring, quantum)
         total.note(users.n_users)
@@ -139,7 +154,8 @@ class LowPass(Algorithm):
 
     def server_update(self, phase: Phase, shared: Arrays, total: Total, round: int) -> Arrays:
         if phase.name == "degrees":
-            degrees = np.maximum(total["degrees"], 1).astype(np.float64)
+            floor = max(1.0, self.config.least_degree * total.sigma("degrees"))
+            degrees = np.maximum(total["degrees"] / floor, 1.0)  # in units of the least: the probe's rows are as long
             return {**shared, "degrees": degrees, "probe": scaled(degrees, -0.5, shared["basis"])}
         if phase.name == "pairs":
             return {**shared, **self._more_pairs(shared, np.asarray(total["pairs"], np.float64))}
@@ -150,10 +166,16 @@ class LowPass(Algorithm):
             block = next_block(basis, new)
             basis = np.concatenate([basis, block], axis=1)
             return {**shared, "basis": basis, "products": products, "probe": scaled(degrees, -0.5, block)}
-        vectors = leading(basis, products, self.config.rank)
+        vectors = leading(basis, products, self.config.rank, self._edge(total.sigma("products"), degrees, basis))
         weight = self.config.alpha if self.config.filter == "gf-cf" else 1.0
         kept = {name: shared[name] for name in ("degrees", "first", *PAIRS)}
         return {**kept, "left": scaled(degrees, -0.5, weight * vectors), "right": scaled(degrees, 0.5, vectors)}
+
+    def _edge(self, sigma: float, degrees: NDArray[np.float64], basis: NDArray[np.float64]) -> float:
+        """Return the eigenvalue below which a Ritz value may be noise: the edge of the semicircle law."""
+        if sigma == 0:
+            return NOTHING
+        return sigma * float(np.sqrt(2.0 * np.sum(np.square(basis) / degrees[:, None])))
 
     def _more_pairs(self, shared: Arrays, rows: NDArray[np.float64]) -> Arrays:
         """Return the sparse X~'X~ with another block of rows, and where the next one starts."""

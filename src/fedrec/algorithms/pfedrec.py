@@ -30,6 +30,7 @@ from fedrec.contract import (
 from fedrec.kernels.alone import linear_alone
 from fedrec.kernels.draws import Draws
 from fedrec.kernels.sgd_linear import LinearLocal, linear_round, linear_scores
+from fedrec.kernels.sgd_step import bounded_rows
 
 LINF = 2.0**24  # item learning rates of 10^4 make huge updates, and the published method knows no clip
 FloatRows = NDArray[np.float32]
@@ -44,6 +45,7 @@ class Config(Settings):
     batch: int = Field(256, ge=1, description="samples in one step")
     negatives: int = Field(4, ge=1, description="local negatives drawn for each interaction, anew each round")
     lr: float = Field(0.1, gt=0, description="learning rate of the private linear layer")
+    row_clip: float = Field(0.0, ge=0, description="L2 bound of one item's row of one user's update; 0: none")
     eta: float = Field(80.0, gt=0, description="item learning rate = lr * n_items * eta")
     scoring: Literal["own", "server"] = Field(
         "own", description="score with the item rows as the device fine-tunes them, or with the server's"
@@ -68,7 +70,7 @@ class PFedRec(Algorithm):
     grid: ClassVar[dict[str, list[Any]]] = {}
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
-        stats = {"items": Stat((catalog.n_items, self.config.dim), LINF, bits=64)}
+        stats = {"items": Stat((catalog.n_items, self.config.dim), self.config.row_clip or LINF, bits=64)}
         return (Phase("train", self.config.rounds, stats, ("items", "layer")),)
 
     def shared(self, catalog: Catalog, seed: int) -> Arrays:
@@ -97,7 +99,9 @@ class PFedRec(Algorithm):
         items = np.asarray(shared["items"], np.float32)
         layer = np.asarray(shared["layer"] + private["layer"], np.float32)
         touched, rows, trained = train_client(items, layer, history, rng, self.local(len(items), self.config.epochs))
-        return {"items": Part(rows - items[touched], (touched,))}, {"layer": trained - shared["layer"]}
+        return {"items": Part(bounded_rows(rows - items[touched], self.config.row_clip), (touched,))}, {
+            "layer": trained - shared["layer"]
+        }
 
     def cohort_update(
         self, phase: Phase, shared: Arrays, private: Arrays, users: Interactions, key: Key, total: UpdateSum
@@ -106,7 +110,7 @@ class PFedRec(Algorithm):
         layers = np.asarray(shared["layer"] + private["layer"], np.float32)
         linear_round(
             items, layers, users, key.users(users.users), self.local(len(items), self.config.epochs),
-            total.ring["items"], total.quantum["items"], LINF,
+            total.ring["items"], total.quantum["items"], phase.stats["items"].linf, self.config.row_clip,
         )  # fmt: skip
         total.note(users.n_users)
         return {"layer": layers - shared["layer"]}
@@ -151,7 +155,8 @@ class PFedRec(Algorithm):
         shared = self.shared(catalog, seed)
         items, layer = np.asarray(shared["items"], np.float32), np.asarray(shared["layer"], np.float32)
         local = self.local(len(items), self.config.epochs)
-        return linear_alone(items, layer, train, histories, seed, rounds, local, self._adapting(len(items)))
+        last, bound = self._adapting(len(items)), self.config.row_clip
+        return linear_alone(items, layer, train, histories, seed, rounds, local, last, bound)
 
 
 def train_client(

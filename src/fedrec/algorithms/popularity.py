@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
+from pydantic import Field
 
 from fedrec.contract import (
     Algorithm,
@@ -12,41 +15,50 @@ from fedrec.contract import (
     History,
     Interactions,
     Key,
-    Part,
     Phase,
     Rng,
     Scores,
-    Stat,
+    Settings,
     Total,
     Update,
     UpdateSum,
 )
+from fedrec.kernels.counts import add_counts, count_stat, user_counts
+
+
+class Config(Settings):
+    """``user_power``: how much the items of a long history count."""
+
+    user_power: float = Field(0.0, ge=0, le=1, description="p: an item of a history of T items counts T^-p")
 
 
 class Popularity(Algorithm):
-    """Scores an item by the number of people who have it."""
+    """Scores an item by the number of people who have it, each counting T^-p for T items.
+
+    One user's counts have the norm T^(1/2-p). With noise they may be negative: they are only ranked.
+    """
 
     name = "popularity"
     card = Card("one sum of counts: how many people have each item", "counting")
+    Config = Config
     baseline = True
     model = ("counts",)
+    dp: ClassVar[dict[str, Any]] = {"user_power": 0.5}
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
-        n = catalog.n_items
-        return (Phase("counts", 1, {"counts": Stat((n,), 1.0, float(np.sqrt(n)), counts=True)}),)
+        return (Phase("counts", 1, {"counts": count_stat(catalog.n_items, self.config.user_power)}),)
 
     def client_update(
         self, phase: Phase, shared: Arrays, private: Arrays, history: History, rng: Rng
     ) -> tuple[Update, Arrays]:
-        mine = np.unique(history.items)
-        return {"counts": Part(np.ones(len(mine)), (mine,))}, private
+        return {"counts": user_counts(history.items, self.config.user_power)}, private
 
     def cohort_update(
         self, phase: Phase, shared: Arrays, private: Arrays, users: Interactions, key: Key, total: UpdateSum
     ) -> Arrays:
         if not users.unique():
             return super().cohort_update(phase, shared, private, users, key, total)
-        total.ring["counts"] += np.bincount(users.items, minlength=users.n_items).astype(np.int32)
+        add_counts(users, self.config.user_power, total.ring["counts"], total.quantum["counts"])
         total.note(users.n_users)
         return private
 

@@ -18,6 +18,7 @@ from fedrec.kernels.draws import FREE
 from fedrec.kernels.server_steps import FIRST, OPTIMISERS, SECOND
 from fedrec.kernels.sgd import Local, people_of, scratch_for, train_client
 from fedrec.kernels.sgd_linear import LinearLocal, linear_scratch, train_linear
+from fedrec.kernels.sgd_step import bounded
 from fedrec.kernels.vectors import LANES, axpy, copy, dot, subtract, width_of
 
 FloatRows = NDArray[np.float32]
@@ -41,12 +42,13 @@ def _server_step(mine, state, at, difference, j, factor, kind, rate, epsilon, ro
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _factors(table, scores, start, stop, people, known, keys, last_keys, longest, clip, server, local, fold, width,
+def _factors(table, scores, start, stop, people, known, keys, last_keys, longest, bounds, server, local, fold, width,
              full):  # type: ignore[no-untyped-def]  # fmt: skip
     """Train the clients [start, stop) of fedmf alone, fold each one in on its history and score all items."""
     offsets, items, avoid_offsets, avoid_items = people
     seen, seen_items, seen_avoid, seen_avoid_items = known
     kind, rate, epsilon = server
+    clip, row_clip = bounds
     d = LANES * len(width)
     n_items = len(table) // d
     scratch = scratch_for(n_items, longest, d, len(full))
@@ -68,7 +70,8 @@ def _factors(table, scores, start, stop, people, known, keys, last_keys, longest
             square = 0.0
             for j in range(met):
                 i = touched[j]
-                square += np.float64(subtract(rows, j * d, mine, i * d, width))
+                own = np.float64(subtract(rows, j * d, mine, i * d, width))
+                square += bounded(rows, j * d, d, own, row_clip)
                 place[i] = j
                 if not ours[i]:
                     ours[i] = True
@@ -97,7 +100,7 @@ def _factors(table, scores, start, stop, people, known, keys, last_keys, longest
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _linear(table, layer, scores, start, stop, people, known, keys, last_keys, longest, local, last, width):  # type: ignore[no-untyped-def]
+def _linear(table, layer, scores, start, stop, people, known, keys, last_keys, longest, row_clip, local, last, width):  # type: ignore[no-untyped-def]
     """Train the clients [start, stop) of pfedrec alone, adapt each one once more and score all items."""
     offsets, items, avoid_offsets, avoid_items = people
     seen, seen_items, seen_avoid, seen_avoid_items = known
@@ -118,7 +121,7 @@ def _linear(table, layer, scores, start, stop, people, known, keys, last_keys, l
             met, bias = train_linear(mine, rows, scratch, buffers, history, avoid, keys[r, u], bias, local, width)
             for j in range(met):
                 i = touched[j]
-                subtract(rows, j * d, mine, i * d, width)
+                bounded(rows, j * d, d, np.float64(subtract(rows, j * d, mine, i * d, width)), row_clip)
                 axpy(mine, i * d, np.float32(1.0), rows, j * d, width)
                 if not ours[i]:
                     ours[i] = True
@@ -155,18 +158,22 @@ def factors_alone(
     rounds: int,
     local: Local,
     fold: Local,
-    clip: float,
+    bounds: tuple[float, float],
     server: tuple[str, float, float],
 ) -> FloatRows:
-    """Return the scores (u, n_items) float32 of fedmf with federation off; ``server``: (name, rate, epsilon)."""
+    """Return the scores (u, n_items) float32 of fedmf with federation off.
+
+    ``bounds``: see kernels.sgd.factor_round; ``server``: (name, rate, epsilon).
+    """
     scores = np.empty((train.n_users, len(table)), np.float32)
     keys, last_keys = _keys(train, seed, rounds)
     step = (OPTIMISERS.index(server[0]), float(server[1]), float(server[2]))
     people, known, longest = people_of(train), people_of(histories), _longest(train, histories)
+    limits = (float(bounds[0]), float(bounds[1]))
 
     def task(start: int, stop: int) -> None:
         _factors(
-            table.reshape(-1), scores, start, stop, people, known, keys, last_keys, longest, float(clip), step,
+            table.reshape(-1), scores, start, stop, people, known, keys, last_keys, longest, limits, step,
             local.packed(), fold.packed(), width_of(table.shape[1]), local.full,
         )  # fmt: skip
 
@@ -183,6 +190,7 @@ def linear_alone(
     rounds: int,
     local: LinearLocal,
     last: LinearLocal,
+    row_clip: float = 0.0,
 ) -> FloatRows:
     """Return the scores (u, n_items) float32 of pfedrec with federation off; ``layer`` (d + 1,): where all start."""
     scores = np.empty((train.n_users, len(table)), np.float32)
@@ -191,8 +199,8 @@ def linear_alone(
 
     def task(start: int, stop: int) -> None:
         _linear(
-            table.reshape(-1), layer, scores, start, stop, people, known, keys, last_keys, longest, local.packed(),
-            last.packed(), width_of(table.shape[1]),
+            table.reshape(-1), layer, scores, start, stop, people, known, keys, last_keys, longest, float(row_clip),
+            local.packed(), last.packed(), width_of(table.shape[1]),
         )  # fmt: skip
 
     lanes.run(task, lanes.balanced(train.offsets, lanes.threads()))

@@ -31,10 +31,13 @@ def next_block(basis: Matrix, product: Matrix) -> Matrix:
     return orthonormal(product)
 
 
-def leading(basis: Matrix, products: Matrix, rank: int) -> Matrix:
-    """Return the leading Ritz vectors of A, (n, at most rank), from an orthonormal basis and ``products`` = A basis."""
+def leading(basis: Matrix, products: Matrix, rank: int, least: float = NOTHING) -> Matrix:
+    """Return the leading Ritz vectors of A, (n, at most rank), from an orthonormal basis and ``products`` = A basis.
+
+    ``least``: the Ritz value above which they count.
+    """
     with one_blas_thread():
         small = basis.T @ products
         values, vectors = np.linalg.eigh((small + small.T) / 2.0)
         best = np.argsort(-values, kind="stable")[:rank]
-        return np.asarray(basis @ vectors[:, best[values[best] > NOTHING]])
+        return np.asarray(basis @ vectors[:, best[values[best] > least]])

@@ -37,6 +37,23 @@ def solve(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]
     return np.ascontiguousarray(x)
 
 
+def above_noise(a: NDArray[np.float64], sigma: float, threshold: float) -> NDArray[np.float64]:
+    """Return a symmetric ``a`` (n, n) without what may be noise, positive semidefinite; as it is where sigma is 0.
+
+    Symmetric noise of deviation sigma on the diagonal and sigma / sqrt(2) beside it has a largest eigenvalue near
+    e = sigma sqrt(2 n) (the edge of the semicircle law). Eigenvalues become max(0, x - threshold e).
+    """
+    from scipy.linalg import eigh
+
+    if sigma == 0:
+        return a
+    cut = threshold * sigma * float(np.sqrt(2 * len(a)))
+    with lanes.one_blas_thread():
+        values, vectors = eigh(a, subset_by_value=(cut, np.inf), driver="evr", check_finite=False)
+        roots = vectors * np.sqrt(values - cut)
+        return np.asarray(roots @ roots.T)
+
+
 def mirror_lower(a: NDArray[np.float64]) -> None:
     """Copy the lower triangle of a square matrix onto the upper one, in blocks."""
     n = len(a)

@@ -9,14 +9,15 @@ basket. Weights are quantised before they are added (``1 / quantum`` steps), so 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from fedrec.contract import Interactions
+from fedrec.contract import Interactions, Part, Stat
 from fedrec.kernels import lanes
+from fedrec.kernels.steps import length_steps, length_weights
 from fedrec.kernels.vectors import add_two
 
 TINY = 1e-6  # contributions of a decayed state below this weight are left out (sequential.md, section 1)
@@ -25,25 +26,28 @@ TILE = 32  # rows and columns of the squares in which a matrix is read across
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _cooccurrence(out, start, stop, item_offsets, rows, where, offsets, items):  # type: ignore[no-untyped-def]
+def _cooccurrence(out, start, stop, item_offsets, rows, where, offsets, items, steps):  # type: ignore[no-untyped-def]
     for i in range(start, stop):
         row = out[i]
         for e in range(item_offsets[i], item_offsets[i + 1]):
             rest = items[where[e] : offsets[rows[e] + 1]]
             whole = rest.shape[0] // 8 * 8
+            one = np.int64(1)
+            if steps is not None:  # None is another compiled kernel, without this
+                one = steps[rows[e]]
             for r in range(0, whole, 8):  # eight numbers are read before a write that might change them
                 i0, i1, i2, i3 = rest[r], rest[r + 1], rest[r + 2], rest[r + 3]
                 i4, i5, i6, i7 = rest[r + 4], rest[r + 5], rest[r + 6], rest[r + 7]
-                row[i0] += 1
-                row[i1] += 1
-                row[i2] += 1
-                row[i3] += 1
-                row[i4] += 1
-                row[i5] += 1
-                row[i6] += 1
-                row[i7] += 1
+                row[i0] += one
+                row[i1] += one
+                row[i2] += one
+                row[i3] += one
+                row[i4] += one
+                row[i5] += one
+                row[i6] += one
+                row[i7] += one
             for r in range(whole, rest.shape[0]):
-                row[rest[r]] += 1
+                row[rest[r]] += one
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -137,13 +141,38 @@ def _fold(out, start, stop):  # type: ignore[no-untyped-def]
                     out[j, i] = out[i, j]
 
 
-def cooccurrence(users: Interactions, out: NDArray[Any]) -> None:
-    """Add X'X to the symmetric ``out`` (n_items, n_items) int32 or int64, X the users' 0/1 rows without repeats."""
+def pair_stat(n_items: int, power: float, bits: Literal[32, 64]) -> Stat:
+    """Return the statistic X'X in which a user with T items puts T^-power for each pair: counts where power is 0.
+
+    T^2 entries T^-p have the Frobenius norm T^(1-p), at most n^(1-p).
+    """
+    if power == 0:
+        return Stat((n_items, n_items), 1.0, float(n_items), counts=True, symmetric=True)
+    return Stat((n_items, n_items), 1.0, float(n_items) ** (1.0 - power), bits, symmetric=True)
+
+
+def user_pairs(items: NDArray[np.int32], power: float) -> Part:
+    """Return one user's part of ``pair_stat``."""
+    mine = np.unique(items)
+    weight = length_weights(np.array([len(mine)]), power)[0]
+    return Part(np.full((len(mine), len(mine)), weight), (mine, mine))
+
+
+def weighted_pairs(users: Interactions, power: float, out: NDArray[Any], quantum: float) -> None:
+    """Add every user's part of ``pair_stat`` to its ring ``out``; histories without repeats."""
+    cooccurrence(users, out, length_steps(users.lengths(), power, quantum) if power else None)
+
+
+def cooccurrence(users: Interactions, out: NDArray[Any], steps: NDArray[np.int64] | None = None) -> None:
+    """Add X'X to the symmetric ``out`` (n_items, n_items) int32 or int64, X the users' 0/1 rows without repeats.
+
+    ``steps`` (n_users,): what a user adds for each pair, 1 without it.
+    """
     offsets, rows, where = users.by_item()
     items = users.items.view(np.uint32)  # an index without a sign needs no look at whether it counts from the end
 
     def task(start: int, stop: int) -> None:
-        _cooccurrence(out, start, stop, offsets, rows, where, users.offsets, items)
+        _cooccurrence(out, start, stop, offsets, rows, where, users.offsets, items, steps)
 
     forget_below(out)
     lanes.run(task, lanes.balanced(offsets, 4 * lanes.threads()))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fedrec.contract import ContractError, Interactions
 from fedrec.kernels import lanes
 from fedrec.kernels.draws import FREE, draw, mark, negative, unmark
-from fedrec.kernels.sgd_step import group_step
+from fedrec.kernels.sgd_step import bounded, group_step
 from fedrec.kernels.vectors import LANES, add_steps, copy, subtract, width_of
 
 FloatRows = NDArray[np.float32]
@@ -101,9 +101,13 @@ def scratch_for(n_items, longest, d, members):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _rounds(table, ring, counts, vectors, start, stop, people, keys, longest, clip, scale, exact, add, local, width,
+def _rounds(table, ring, counts, vectors, start, stop, people, keys, longest, bounds, scale, exact, add, local, width,
             full):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Train the clients [start, stop) and, with ``add``, add their updates; return (clipped, not finite)."""
+    """Train the clients [start, stop) and, with ``add``, add their updates; return (clipped, not finite).
+
+    ``bounds``: (of a user's whole update, of one row of it or 0); ``counts`` is empty where nobody asks for them.
+    """
+    clip, row_clip = bounds
     offsets, items, avoid_offsets, avoid_items = people
     d = LANES * len(width)
     scratch = scratch_for(len(table) // d, longest, d, len(full))
@@ -119,7 +123,8 @@ def _rounds(table, ring, counts, vectors, start, stop, people, keys, longest, cl
             continue
         square = 0.0
         for r in range(met):
-            square += np.float64(subtract(rows, r * d, table, touched[r] * d, width))
+            own = np.float64(subtract(rows, r * d, table, touched[r] * d, width))
+            square += bounded(rows, r * d, d, own, row_clip)
         if not np.isfinite(square):
             broken += 1
             continue
@@ -129,7 +134,8 @@ def _rounds(table, ring, counts, vectors, start, stop, people, keys, longest, cl
             clipped += 1
         for r in range(met):
             i = touched[r]
-            counts[i] += 1
+            if len(counts):
+                counts[i] += 1
             if exact:
                 add_steps(ring, i * d, rows, r * d, factor * scale, width)
             else:
@@ -151,26 +157,28 @@ def factor_round(
     users: Interactions,
     keys: NDArray[np.uint64],
     local: Local,
-    clip: float,
+    bounds: tuple[float, float],
     ring: dict[str, NDArray[Any]],
     quantum: float,
 ) -> int:
-    """Train every client for a round; add their updates to ``ring["items"]`` and ``ring["rows"]``.
+    """Train every client for a round; add their updates to ``ring["items"]`` and ``ring["rows"]`` where there is one.
 
-    ``table`` (n_items, d), ``vectors`` (u, d) float32, updated in place; ``quantum``: value of one step of the ring.
+    ``table`` (n_items, d), ``vectors`` (u, d) float32, updated in place; ``bounds``: L2 of a user's update, and of one
+    row of it (0: none); ``quantum``: value of one step of the ring.
     Returns how many updates were clipped.
     """
-    sums, counts = ring["items"], ring["rows"]
+    sums, counts = ring["items"], ring.get("rows", np.empty(0, np.int32))
     width, people = width_of(table.shape[1]), people_of(users)
     longest = int(users.lengths().max(initial=0))
-    exact = sums.dtype == np.int32 or clip / quantum < EXACT
+    limits = (float(bounds[0]), float(bounds[1]))
+    exact = sums.dtype == np.int32 or limits[0] / quantum < EXACT
 
     def task(start: int, stop: int) -> tuple[Any, Any, int, int]:
         first = start == 0  # writes into the ring itself, the others into buffers of their own
         mine, rows = (sums, counts) if first else (np.zeros_like(sums), np.zeros_like(counts))
         clipped, broken = _rounds(
             table.reshape(-1), mine.reshape(-1), rows, vectors.reshape(-1), start, stop, people, keys, longest,
-            float(clip), 1.0 / quantum, exact, True, local.packed(), width, local.full,
+            limits, 1.0 / quantum, exact, True, local.packed(), width, local.full,
         )  # fmt: skip
         return mine, rows, clipped, broken
 
@@ -197,8 +205,8 @@ def fold_in(
 
     def task(start: int, stop: int) -> None:
         _rounds(
-            table.reshape(-1), nothing, none, vectors.reshape(-1), start, stop, people, keys, longest, 1.0, 1.0, True,
-            False, frozen.packed(), width, local.full,
+            table.reshape(-1), nothing, none, vectors.reshape(-1), start, stop, people, keys, longest, (1.0, 0.0), 1.0,
+            True, False, frozen.packed(), width, local.full,
         )  # fmt: skip
 
     lanes.run(task, lanes.balanced(users.offsets, lanes.threads()))

@@ -18,6 +18,7 @@ from fedrec.kernels import lanes
 from fedrec.kernels.draws import FREE, draw, mark, negative, unmark
 from fedrec.kernels.sgd import EXACT, people_of
 from fedrec.kernels.sgd_block import block_errors, block_gradient, block_push
+from fedrec.kernels.sgd_step import bounded
 from fedrec.kernels.vectors import LANES, add_steps, axpy, copy, dot, subtract, width_of
 
 FloatRows = NDArray[np.float32]
@@ -120,11 +121,11 @@ def linear_scratch(n_items, longest, batch, negatives, d):  # type: ignore[no-un
 def _rounds(table, ring, scores, layers, start, stop, people, keys, longest, bounds, local, width):  # type: ignore[no-untyped-def]
     """Train the clients [start, stop); add their updates where there is a ring, score all items where there is room.
 
-    ``bounds``: (steps a unit, largest norm that one vector operation rounds, linf). Returns (saturated entries,
-    users with a number not finite).
+    ``bounds``: (steps a unit, largest norm that one vector operation rounds, linf, bound of a row or 0). Returns
+    (saturated entries, users with a number not finite).
     """
     offsets, items, avoid_offsets, avoid_items = people
-    scale, safe, linf = bounds
+    scale, safe, linf, row_clip = bounds
     d = LANES * len(width)
     n_items = len(table) // d
     rows, scratch, buffers = linear_scratch(n_items, longest, local[2], local[1], d)
@@ -147,8 +148,9 @@ def _rounds(table, ring, scores, layers, start, stop, people, keys, longest, bou
         if len(ring):
             bad = not np.isfinite(bias)
             for r in range(met):
-                square = subtract(rows, r * d, table, touched[r] * d, width)
+                square = np.float64(subtract(rows, r * d, table, touched[r] * d, width))
                 bad |= not np.isfinite(square)
+                square = bounded(rows, r * d, d, square, row_clip)
                 if square < safe * safe:
                     add_steps(ring, touched[r] * d, rows, r * d, scale, width)
                     continue
@@ -170,14 +172,16 @@ def linear_round(
     ring: NDArray[Any],
     quantum: float,
     linf: float,
+    row_clip: float = 0.0,
 ) -> int:
     """Train every client for a round; add the differences of their touched rows to ``ring`` (n_items, d).
 
-    ``table`` (n_items, d), ``layers`` (u, d + 1) float32, updated in place. Returns how many entries were saturated.
+    ``table`` (n_items, d), ``layers`` (u, d + 1) float32, updated in place; ``row_clip``: L2 bound of one row of one
+    user's difference (0: none). Returns how many entries were saturated.
     """
     width, people = width_of(table.shape[1]), people_of(users)
     longest = int(users.lengths().max(initial=0))
-    bounds = (1.0 / quantum, float(min(linf, quantum * EXACT)), float(linf))
+    bounds = (1.0 / quantum, float(min(linf, quantum * EXACT)), float(linf), float(row_clip))
     none = np.empty(0, np.float32)
 
     def task(start: int, stop: int) -> tuple[Any, int, int]:
@@ -216,7 +220,7 @@ def linear_scores(
     def task(start: int, stop: int) -> None:
         _rounds(
             table.reshape(-1), np.empty(0, ring), scores.reshape(-1), layers.reshape(-1), start, stop, people, keys,
-            longest, (1.0, 1.0, 1.0), local.packed(), width,
+            longest, (1.0, 1.0, 1.0, 0.0), local.packed(), width,
         )  # fmt: skip
 
     lanes.run(task, lanes.balanced(users.offsets, lanes.threads()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -81,6 +82,29 @@ def _errors(builder: Any, logits: Any, size: Any, bpr: Any, members: int, padded
         pairs = builder.fsub(pairs, builder.extract_element(sigmas, ir.Constant(INT, g)))
     single = builder.fsub(builder.extract_element(sigmas, ir.Constant(INT, 0)), ir.Constant(FLOAT, 1.0))
     return builder.insert_element(sigmas, builder.select(bpr, pairs, single), ir.Constant(INT, 0))
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def bounded(rows, at, d, square, bound):  # type: ignore[no-untyped-def]
+    """Scale the row rows[at : at + d], whose squared norm is ``square``, to the norm ``bound``; return its square.
+
+    A square that is not finite stays what it is, for the caller to see.
+    """
+    if bound <= 0.0 or not (bound * bound < square < np.inf):
+        return square
+    factor = np.float32(bound / np.sqrt(square))
+    for c in range(at, at + d):
+        rows[c] *= factor
+    return bound * bound
+
+
+def bounded_rows(rows: NDArray[np.float32], bound: float) -> NDArray[np.float32]:
+    """Return ``rows`` (m, d), each longer than ``bound`` scaled to it; 0: no bound."""
+    if bound <= 0:
+        return rows
+    norms = np.sqrt(np.square(rows.astype(np.float64)).sum(axis=1))
+    factors = np.where(norms > bound, bound / np.maximum(norms, bound), 1.0)
+    return rows * factors.astype(np.float32)[:, None]
 
 
 def plain_step(

@@ -13,7 +13,7 @@ from fedrec.kernels import lanes
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _project(out, start, stop, offsets, items, probe):  # type: ignore[no-untyped-def]
+def _project(out, start, stop, offsets, items, probe, clip):  # type: ignore[no-untyped-def]
     r = probe.shape[1]
     acc = np.empty(r)
     for u in range(start, stop):
@@ -22,7 +22,12 @@ def _project(out, start, stop, offsets, items, probe):  # type: ignore[no-untype
             row = probe[items[e]]
             for c in range(r):
                 acc[c] += row[c]
-        share = 1.0 / max(offsets[u + 1] - offsets[u], 1)
+        many = max(offsets[u + 1] - offsets[u], 1)
+        share = 1.0 / many
+        if clip < 1.0:
+            length = np.sqrt(many * np.sum(np.square(acc * share)))  # of the mean in each of the user's rows
+            if length > clip:
+                share *= clip / length
         for c in range(r):
             out[u, c] = acc[c] * share
 
@@ -56,12 +61,15 @@ def _add_pairs(out, start, stop, offsets, items, pair_offsets, pair_items, pair_
                 out[u, pair_items[p]] += pair_values[p]
 
 
-def project(users: Interactions, probe: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean row of ``probe`` (n_items, r) over each user's items, (n_users, r); histories without repeats."""
+def project(users: Interactions, probe: NDArray[np.float32], clip: float = 1.0) -> NDArray[np.float32]:
+    """Return the mean row of ``probe`` (n_items, r) over each user's items, (n_users, r); histories without repeats.
+
+    ``clip``: below 1, what a user adds to the rows of all their items is scaled down to this L2 norm.
+    """
     out = np.empty((users.n_users, probe.shape[1]), np.float32)
 
     def task(start: int, stop: int) -> None:
-        _project(out, start, stop, users.offsets, users.items, probe)
+        _project(out, start, stop, users.offsets, users.items, probe, clip)
 
     lanes.run(task, lanes.balanced(users.offsets, 4 * lanes.threads()))
     return out

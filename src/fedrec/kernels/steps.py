@@ -43,6 +43,11 @@ def length_weights(lengths: NDArray[np.int64], power: float) -> NDArray[np.float
     return np.array(table)[lengths]
 
 
+def length_steps(lengths: NDArray[np.int64], power: float, quantum: float) -> NDArray[np.int64]:
+    """Return T^-power for each length T in integer steps of ``quantum``, (n,) int64, as the sum rounds them."""
+    return np.asarray(np.rint(length_weights(lengths, power) / quantum), np.int64)
+
+
 def decayed_states(
     users: Interactions, decays: tuple[float, ...], steps: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:

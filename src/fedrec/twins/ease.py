@@ -16,7 +16,8 @@ def twin(
     """Return X B for the histories, (users, items) float64; B by Steck 2019, eq. 8."""
     matrix, people = _pooled(train), _pooled(histories)
     n = train.n_items
-    gram = matrix.T @ matrix + float(config["reg"]) * np.eye(n)
+    weight = np.maximum(matrix.sum(axis=1), 1.0) ** -float(config["user_power"])
+    gram = matrix.T @ np.diag(weight) @ matrix + float(config["reg"]) * np.eye(n)
     precision = np.linalg.solve(gram, np.eye(n))
     weights = np.eye(n) - precision / np.diag(precision)[None, :]
     return np.asarray(people @ weights)

@@ -23,11 +23,13 @@ def twin(
 ) -> NDArray[np.float64]:
     """Return the summed similarities to the k nearest neighbours, (users, items) float64."""
     matrix = pooled(train)
-    count = np.maximum(matrix.sum(axis=0), 1.0)
+    weight = np.maximum(matrix.sum(axis=1), 1.0) ** -float(config["user_power"])
+    count = weight @ matrix
+    count[count == 0] = 1.0
     alpha, k = float(config["alpha"]), int(config["neighbours"])
     similarity = np.zeros((train.n_items, train.n_items))
     for item in range(train.n_items):
-        together = matrix.T @ matrix[:, item]
+        together = matrix.T @ (weight * matrix[:, item])
         column = together / (count ** (1.0 - alpha) * count[item] ** alpha + float(config["shrink"]))
         column[item] = 0.0
         nearest = np.argsort(-column, kind="stable")[:k]  # equal similarities: the lower item number first

@@ -17,13 +17,14 @@ def twin(
 ) -> Matrix:
     """Return the scores of ``histories``, (users, items) float64.
 
-    ``config``: filter, columns, iterations, rank, alpha; ``initial``: {"basis": (n_items, columns)}, the random block
-    to start from; None: the exact eigenvectors. From a start, the eigenvectors are those that the same number of
-    products can give: Rayleigh-Ritz on the Krylov space of X~'X~, a Gram-Schmidt column at a time. Source: Shen et
-    al., CIKM 2021, section 4.
+    ``config``: filter, columns, iterations, rank, alpha, user_power; ``initial``: {"basis": (n_items, columns)}, the
+    random block to start from; None: the exact eigenvectors. From a start, the eigenvectors are those that the same
+    number of products can give: Rayleigh-Ritz on the Krylov space of X~'X~, a Gram-Schmidt column at a time. Source:
+    Shen et al., CIKM 2021, section 4.
     """
     x, people = pooled(train), pooled(histories)
-    mine, degree = np.maximum(x.sum(axis=1), 1.0), np.maximum(x.sum(axis=0), 1.0)
+    mine = np.maximum(x.sum(axis=1), 1.0)
+    degree = np.maximum(mine ** -float(config["user_power"]) @ x, 1.0)
     normal = x / np.sqrt(np.outer(mine, degree))
     graph = normal.T @ normal
     if initial is None:
