@@ -16,6 +16,7 @@ from fedrec.privacy.protection import Protection
 
 NAME = "rows linked in sums"
 COHORTS = (50, 100, 200, 1000)
+SLOW = 200  # clients whose negatives are drawn again one by one; in larger sums they leave no row to one person
 PARALLEL = 1e-6  # two rows are of one person when their |cosine| is within this of 1
 PASSES = 0.001  # of the touched rows
 DRAWS = 3  # cohorts of each size
@@ -107,11 +108,16 @@ def in_cohort(setup: Setup, moment: Moment, name: str, rows: NDArray[np.int64], 
         guard.add_share(moment.phase, vector, len(rows), b"audit")
         table = np.asarray(guard.decode(moment.phase, vector, 1, len(rows), len(rows))[name], np.float64)
         error = 0.0
+    if getattr(setup.algorithm.config, "negatives", 0) and len(rows) > SLOW:
+        found = partners(narrowed(table, setup.seed), error) >= 0
+        return Linked(int(np.any(table != 0, axis=-1).sum()), int(found.sum()), 0, 0)
     return link(narrowed(table, setup.seed), touched_by(setup, moment, name, rows), error)
 
 
 def touched_by(setup: Setup, moment: Moment, name: str, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the item rows that each person's update touches."""
+    """Return the item rows that each person's update touches: those of the history, and of local negatives."""
+    if not getattr(setup.algorithm.config, "negatives", 0):
+        return [setup.liked(int(row)) for row in rows]
     key = Key(setup.config.seed, moment.number, "update")
     out = []
     for row in rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from fedrec.experiment import run
 from fedrec.experiment.arrays import read_arrays
 from fedrec.experiment.config import RunConfig, read_toml, run_config
 from fedrec.experiment.fit import Options, fit
-from fedrec.experiment.privacy import Safeguards
+from fedrec.experiment.privacy import Federation, Safeguards, safeguards
 from fedrec.privacy import RingSum
 from fedrec.privacy.noise import NoiseKey
 from fedrec.privacy.protection import Protection
@@ -142,6 +142,15 @@ class Setup:
         """Return the run's protection with a noise key of its own; its releases are charged to nobody."""
         return None if self.safeguards is None else self.safeguards.protection("audit", NoiseKey.fresh(), None)
 
+    def small_protection(self, people: int) -> Protection | None:
+        """Return the protection that the same settings give a training on fewer people."""
+        c = self.config
+        if self.safeguards is None:
+            return None
+        who = Federation(people, people)
+        made = safeguards(self.algorithm, Catalog(self.catalog.n_items, people), who, c.secure_sum, c.privacy, c.profile)
+        return None if made is None else made.protection("audit", NoiseKey.fresh(), None)
+
     def runtime(self, moment: Moment, protection: Protection | None) -> LocalRuntime:
         """Return the run's clients as they are before a round."""
         return LocalRuntime(
@@ -170,5 +179,7 @@ class Setup:
     def trained(self, users: Interactions, protection: Protection | None) -> Arrays:
         """Return the shared state after a whole training on some people."""
         options = Options(self.config.seed)
-        model, _ = fit(self.algorithm, self.catalog, users, None, options, protection=protection)
+        people = replace(users, users=np.arange(users.n_users, dtype=np.int64), _cache={})
+        catalog = Catalog(self.catalog.n_items, users.n_users)
+        model, _ = fit(self.algorithm, catalog, people, None, options, protection=protection)
         return model.shared

@@ -20,6 +20,8 @@ SCHEMA = 1
 EXPERIMENTS = (  # each has ``lines(setup) -> list[Line]``
     "fedrec.audit.inversion",
     "fedrec.audit.linking",
+    "fedrec.audit.inference",
+    "fedrec.audit.canary",
     "fedrec.audit.poisoning",
 )
 Watch = Callable[[Line], None]
