@@ -111,8 +111,7 @@ def lower_bound(canaries: int, guesses: int, right: int, delta: float, level: fl
 class Canaries:
     """The directions of one phase: for each statistic, where in it they lie and their entries there.
 
-    ``places`` (d,): flat positions; ``values`` (m, d): entries of each canary, of norm at most its bound after clipping;
-    ``weights``: of each statistic's inner product, bound over noise variance.
+    ``places`` (d,): flat positions; ``values`` (m, d): entries of each canary, before clipping.
     """
 
     places: Mapping[str, NDArray[np.int64]]

@@ -53,7 +53,7 @@ def interaction(setup: Setup) -> Line:
     won = answers.each((change > 0) + 0.5 * (change == 0))
     figure, interval = float(won.mean()), mean_interval(won, setup.seed)
     told = (
-        f"{len(won):,} people, {len(change):,} pairs; the attacker knows all other items of a person and has a reference "
+        f"{len(won):,} people, {len(change):,} pairs; the attacker knows a person's other items and has a reference "
         f"model of {len(order) - size:,} others. Popularity reaches {answers.wins(2, answers.stranger).mean():.3f} on "
         f"unmatched pairs; there the released model's scores reach {answers.wins(0, answers.stranger).mean():.3f} and "
         f"the reference's, which never saw these people, {answers.wins(1, answers.stranger).mean():.3f}."

@@ -99,10 +99,7 @@ def _of_sum(setup: Setup, moment: Moment) -> tuple[NDArray[np.float64], NDArray[
     """Return (F1 of the heaviest items of a sum, F1 of the most popular ones) for each person, or None."""
     n = setup.catalog.n_items
     total = setup.server_view(moment)
-    heavy = np.zeros(n)
-    for name in moment.phase.stats:
-        values = lists.weight(total[name], n)
-        heavy += values / max(values.max(), 1e-300)
+    heavy = lists.heavy(moment.phase, total.stats, n)
     if not heavy.any():
         return None
     mine = [setup.liked(row) for row in setup.chosen]

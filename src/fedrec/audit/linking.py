@@ -99,11 +99,9 @@ def in_cohort(setup: Setup, moment: Moment, name: str, rows: NDArray[np.int64], 
         error = 0.0 if moment.phase.stats[name].counts else total.quantum[name] / 2 * np.sqrt(len(rows))
         table = np.asarray(total.decode()[name], np.float64)
     else:
-        from fedrec.privacy import RingSum
-
-        lifted = RingSum(moment.phase, max(setup.users.n_users, 1), noise.noise[moment.phase.name])
-        setup.add_updates(moment, rows, lifted)
         guard = Protection(noise.fewest, len(rows), noise, key=NoiseKey.fresh())
+        lifted = setup.ring(moment, guard)
+        setup.add_updates(moment, rows, lifted)
         vector = lifted.vector()
         guard.add_share(moment.phase, vector, len(rows), b"audit")
         table = np.asarray(guard.decode(moment.phase, vector, 1, len(rows), len(rows))[name], np.float64)
@@ -163,8 +161,8 @@ def _judged(setup: Setup, moment: Moment, name: str, experiment: str) -> Line:
         share,
         0.0,
         own[1],
-        f"{own[2]:.1%} of the linked rows are of the same single person. Baseline: popularity links nothing. Interval: "
-        f"lowest and highest of {DRAWS} cohorts. Other cohorts in the table.",
+        f"{own[2]:.1%} of the linked rows are of the same single person. Baseline: popularity links nothing. "
+        f"Interval: lowest and highest of {DRAWS} cohorts drawn at random (one, where everybody takes part).",
         unit="rows linked",
         target=f"at most {PASSES:.1%}",
         rows=tuple(rows),

@@ -70,6 +70,18 @@ def weight(array: NDArray[Any], n_items: int) -> NDArray[np.float64]:
     return out
 
 
+def heavy(phase: Phase, stats: Mapping[str, NDArray[Any]], n_items: int) -> NDArray[np.float64]:
+    """Return how much of a whole phase lies on each item, (n_items,), each statistic on a scale from 0 to 1.
+
+    Counts below 0 are noise.
+    """
+    out = np.zeros(n_items)
+    for name, stat in phase.stats.items():
+        values = weight(np.maximum(stats[name], 0) if stat.counts else stats[name], n_items)
+        out += values / max(float(values.max()), 1e-300)
+    return out
+
+
 def heaviest(values: NDArray[Any], k: int) -> Found:
     """Return the ``k`` items of the largest values, ties by item number."""
     return np.argsort(-np.asarray(values, np.float64), kind="stable")[:k].astype(np.int64)

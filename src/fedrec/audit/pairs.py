@@ -39,8 +39,9 @@ class Answers:
 
     def wins(self, column: int, other: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Return 1 where the item had scores higher, 0 where lower, one half for a tie, (q,)."""
-        a, b = self.had[:, column], (self.other if other is None else other)[:, column]
-        return (a > b) + 0.5 * (a == b)
+        a: NDArray[np.float64] = self.had[:, column]
+        b: NDArray[np.float64] = (self.other if other is None else other)[:, column]
+        return np.where(a == b, 0.5, (a > b).astype(np.float64))
 
     def ahead(self) -> NDArray[np.float64]:
         """Return by how much the released model raises the item had above the other, beyond the reference, (q,)."""
@@ -50,7 +51,7 @@ class Answers:
     def each(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the mean over each person's questions, (people,), by ascending row."""
         _, place = np.unique(self.people, return_inverse=True)
-        return np.bincount(place, values) / np.bincount(place)
+        return np.asarray(np.bincount(place, values) / np.bincount(place), np.float64)
 
 
 def together(answers: list[Answers]) -> Answers:
@@ -117,7 +118,9 @@ def _alike(
 
 def without(users: Interactions, rows: NDArray[np.int64], items: NDArray[np.int64]) -> Interactions:
     """Return the people's histories, each without one item."""
-    kept = [np.flatnonzero(users.history(int(r)).items != i) + users.offsets[r] for r, i in zip(rows, items, strict=True)]
+    kept = [
+        np.flatnonzero(users.history(int(r)).items != i) + users.offsets[r] for r, i in zip(rows, items, strict=True)
+    ]
     where = np.concatenate(kept).astype(np.int64)
     return Interactions(
         users.n_items,

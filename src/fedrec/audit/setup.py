@@ -125,9 +125,14 @@ class Setup:
             found.append(last)
         return tuple(found)
 
+    def ring(self, moment: Moment, protection: Protection | None) -> RingSum:
+        """Return an empty sum of a round, with the steps of its noise."""
+        noise = None if protection is None else protection.noise(moment.phase)
+        return RingSum(moment.phase, max(self.users.n_users, 1), noise)
+
     def plain_sum(self, moment: Moment, rows: NDArray[np.int64]) -> RingSum:
         """Return the sum of some people's updates as integers, before noise and masks."""
-        total = RingSum(moment.phase, max(self.users.n_users, 1))
+        total = self.ring(moment, None)
         self.add_updates(moment, rows, total)
         return total
 
@@ -148,7 +153,9 @@ class Setup:
         if self.safeguards is None:
             return None
         who = Federation(people, people)
-        made = safeguards(self.algorithm, Catalog(self.catalog.n_items, people), who, c.secure_sum, c.privacy, c.profile)
+        made = safeguards(
+            self.algorithm, Catalog(self.catalog.n_items, people), who, c.secure_sum, c.privacy, c.profile
+        )
         return None if made is None else made.protection("audit", NoiseKey.fresh(), None)
 
     def runtime(self, moment: Moment, protection: Protection | None) -> LocalRuntime:

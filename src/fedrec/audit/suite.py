@@ -20,9 +20,14 @@ SCHEMA = 1
 EXPERIMENTS = (  # each has ``lines(setup) -> list[Line]``
     "fedrec.audit.inversion",
     "fedrec.audit.linking",
+    "fedrec.audit.subtraction",
     "fedrec.audit.inference",
     "fedrec.audit.canary",
+    "fedrec.audit.sizes",
+    "fedrec.audit.trust",
     "fedrec.audit.poisoning",
+    "fedrec.audit.budget",
+    "fedrec.audit.published",
 )
 Watch = Callable[[Line], None]
 
