@@ -115,7 +115,13 @@ def on_broadcast(config: RunConfig) -> bool:
 
 
 def validation_part(prepared: Prepared) -> Task:
-    """Return what settings are chosen on; DataError where the protocol holds no validation part out."""
+    """Return what settings are chosen on; DataError where the protocol holds none out, ConfigError under noise."""
+    if prepared.safeguards is not None and prepared.safeguards.mechanism is not None:
+        raise ConfigError(
+            "--tune with --privacy: each setting that is tried is one more training on the same people, and would be "
+            "charged as one. Tune on other people's data or on a public set without --privacy, then pass --set; "
+            "--dry-run shows what a year of trainings costs"
+        )
     if prepared.split.validation is None:
         raise DataError(
             f"--tune needs a validation part, and --protocol {prepared.config.protocol} holds none out here: "
@@ -126,12 +132,6 @@ def validation_part(prepared: Prepared) -> Task:
 
 def tune(prepared: Prepared, watch: Callable[..., None] | None = None) -> tuple[Prepared, Search]:
     """Choose the algorithm's settings on validation and return the run with them."""
-    if prepared.safeguards is not None and prepared.safeguards.mechanism is not None:
-        raise ConfigError(
-            "--tune with --privacy: each setting that is tried is one more training on the same people, and would be "
-            "charged as one. Tune on other people's data or on a public set without --privacy, then pass --set; "
-            "--dry-run shows what a year of trainings costs"
-        )
     config, split = prepared.config, prepared.split
     validation = validation_part(prepared)
     metric = "{}@{}".format(*selection(config.protocol)) if config.protocol == "last-basket" else "ndcg@10"
