@@ -32,6 +32,7 @@ CANARIES = 1000
 FEW = 40  # canaries below which nothing can be said
 SPREAD = 0.05  # canaries over dimensions: more would hide each other
 DIMENSIONS = 20_000  # entries of a statistic that canaries use, drawn at random
+REPEATS = 20  # trainings, each with canaries of its own, where one has room for few
 LARGE = 1_000_000_000  # entries of all canaries together that are clipped and rounded in one audit
 BEYOND = 3.0  # a canary's norm over its bound, so that a clip that is missing shows
 CERTAIN = 3.3  # standard errors between the estimate and a verdict that noise is missing (1 in 2,000)
@@ -210,20 +211,29 @@ def run(
     protect: Make = Protection,
     ring: Callable[..., RingSum] = RingSum,
 ) -> Found | None:
-    """Audit a whole plan with canaries that take part in every release; None where there is room for too few."""
+    """Audit a whole plan with canaries that take part in every release; None where there is room for too few.
+
+    Where the statistics are small, several trainings are audited, each with its own canaries: for each canary they are
+    one release with the declared epsilon, so their scores belong together.
+    """
     room = min(dimensions(s) for phase in plan for s in phase.stats.values())
     size = max(s.numbers for phase in plan for s in phase.stats.values())
     many = min(CANARIES, int(SPREAD * room), max(LARGE // size, 5 * FEW)) if canaries is None else canaries
     if many < FEW:
         return None
     draw = Key(seed, 0, "audit canaries").generator()
-    inside = draw.random(many) < 0.5
-    total = np.zeros(many)
-    for phase in plan:
-        guard = protect(mechanism.fewest, many, mechanism, key=NoiseKey.fresh())
-        drawn = make(phase, many, draw)
-        total += scores(phase, mechanism, drawn, inside, guard, ring, phase.rounds)
-    return Found(total[inside], total[~inside], mechanism.target.delta)
+    found, coins = [], []
+    for _ in range(min(-(-CANARIES // many), REPEATS) if canaries is None else 1):
+        inside = draw.random(many) < 0.5
+        total = np.zeros(many)
+        for phase in plan:
+            guard = protect(mechanism.fewest, many, mechanism, key=NoiseKey.fresh())
+            drawn = make(phase, many, draw)
+            total += scores(phase, mechanism, drawn, inside, guard, ring, phase.rounds)
+        found.append(total)
+        coins.append(inside)
+    every, taken = np.concatenate(found), np.concatenate(coins)
+    return Found(every[taken], every[~taken], mechanism.target.delta)
 
 
 def lines(setup: Setup) -> list[Line]:

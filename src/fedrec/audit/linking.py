@@ -96,7 +96,9 @@ def in_cohort(setup: Setup, moment: Moment, name: str, rows: NDArray[np.int64], 
     """Return what linking finds in the sum over some people, as the server decodes it."""
     total = setup.plain_sum(moment, rows)
     if noise is None:
-        error = 0.0 if moment.phase.stats[name].counts else total.quantum[name] / 2 * np.sqrt(len(rows))
+        error = (
+            0.0 if moment.phase.stats[name].counts else total.quantum[name] / 2
+        )  # of a row that one person alone wrote
         table = np.asarray(total.decode()[name], np.float64)
     else:
         guard = Protection(noise.fewest, len(rows), noise, key=NoiseKey.fresh())
