@@ -17,6 +17,7 @@ MOST = 1200  # people asked about
 PARTS = 4  # groups of people asked about, each with a reference model of everybody else
 PART = 0.04  # of all people in such a group: few, so that what they have in common does not look like a leak
 FEW = 30  # people with questions below which nothing can be said
+SURE = 3.29 / 1.96  # from a 95 % interval to one of 99.9 %
 SMALL = 4.0  # epsilon up to which nothing may be found
 ABOUT = (
     "pairs of an item that the person has and one not, as popular, and alike to a reference model of other people",
@@ -91,7 +92,7 @@ def _each(answers: Answers) -> NDArray[np.float64]:
 
 
 def _target(setup: Setup) -> str:
-    return f"at most {PASSES}, interval with 0.5" if _promised(setup) else ""
+    return f"at most {PASSES}, interval with 0.5; FAIL where that is 99.9 % sure" if _promised(setup) else ""
 
 
 def _promised(setup: Setup) -> bool:
@@ -100,8 +101,12 @@ def _promised(setup: Setup) -> bool:
 
 
 def _verdict(setup: Setup, figure: float, interval: Interval) -> Verdict:
-    """Return PASS or FAIL where noise promises it; a leak without noise is known, and no leak passes."""
-    good = figure <= PASSES and interval[0] <= 0.5
+    """Return PASS or FAIL where noise promises it; a leak without noise is known, and no leak passes.
+
+    Noise is drawn anew in every audit, so one in twenty would fail by chance if the 95 % interval decided; FAIL asks
+    for 99.9 %.
+    """
+    good = figure - SURE * (figure - interval[0]) <= 0.5
     if _promised(setup) or good:
         return judged(good)
     return "KNOWN LIMIT"

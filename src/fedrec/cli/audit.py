@@ -40,15 +40,16 @@ def audit(
     """
     from fedrec.audit.page import write
     from fedrec.audit.suite import audit as run_audit
+    from fedrec.audit.suite import switched_off
 
     target = _out(out)
-    found = run_audit(
-        _setup(directory, config, people),
-        _command(directory, config, out, people),
-        _live if format == "table" else None,
-    )
+    setup, command = _setup(directory, config, people), _command(directory, config, out, people)
+    table = format == "table"
+    if table:
+        print("\n".join(switched_off(setup)) + "\n", flush=True)
+    found = run_audit(setup, command, _live if table else None)
     write(target, found)
-    if format == "table":
+    if table:
         counted = ", ".join(f"{n} {verdict}" for verdict, n in found["verdicts"].items())
         print(f"{counted}; {found['seconds']:.0f} s\nwrote {target} and {target.with_suffix('.json')}")
     else:

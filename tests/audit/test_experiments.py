@@ -1,0 +1,179 @@
+"""Each experiment on small set-ups: it finds everything where nothing protects, and nothing where something does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fedrec.audit import canary, inference, inversion, linking, published, sizes, subtraction, trust
+from fedrec.audit.line import Line, auc, mean_interval
+from fedrec.audit.pairs import Answers, without
+from fedrec.audit.setup import Setup
+from fedrec.contract import Interactions
+from tests.audit.setups import FEW_ITEMS, setup
+
+
+def test_raw_updates_give_every_list_away() -> None:
+    for name, settings in (("popularity", {}), ("ease", {}), ("fedmf", {"dim": 8, "rounds": 3})):
+        stake, held = inversion.lines(setup(name, settings=settings))
+        assert stake.figure == 1.0, name
+        assert stake.baseline is not None
+        assert stake.baseline < 0.6
+        assert (stake.verdict, held.verdict) == ("KNOWN LIMIT", "FAIL")
+
+
+def test_a_sum_gives_no_more_than_popularity() -> None:
+    for noisy in (False, True):
+        _, held = inversion.lines(setup(FEW_ITEMS, masked=True, noisy=noisy))
+        assert held.verdict == "PASS"
+        assert held.figure is not None
+        assert held.baseline is not None
+        assert held.figure <= held.baseline + 0.05
+
+
+def test_an_algorithm_that_sends_nothing_is_not_attacked() -> None:
+    nothing = setup("alone")
+    for module in (inversion, linking, subtraction, inference, sizes, canary, trust):
+        assert {line.verdict for line in module.lines(nothing)} == {"DOES NOT APPLY"}, module
+
+
+def test_rows_of_exact_sums_are_linked_and_of_noisy_ones_not() -> None:
+    settings = {"most": 4, "width": 8}
+    (off,) = linking.lines(setup(FEW_ITEMS, settings=settings))
+    assert off.verdict == "KNOWN LIMIT"
+    small = next(r for r in off.rows if r["cohort"] == 50)
+    assert small["rows linked"] > 0.02
+    (on,) = linking.lines(setup(FEW_ITEMS, noisy=True, settings=settings))
+    assert on.verdict == "PASS"
+    assert on.figure == 0.0
+    assert [r["rows linked"] for r in on.rows if r["noise"] != "off"] == [0.0, 0.0, 0.0]
+
+
+def test_linking_fails_where_exact_sums_are_over_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = setup(FEW_ITEMS, masked=True, settings={"most": 4, "width": 8})
+    monkeypatch.setattr(Setup, "cohort", 20)
+    (line,) = linking.lines(few)
+    assert line.verdict == "FAIL"
+    assert line.figure is not None
+    assert line.figure > 0.1
+
+
+def test_the_second_of_two_sums_is_refused_and_would_give_one_person_away() -> None:
+    (line,) = subtraction.lines(setup("ease", masked=True))
+    assert (line.verdict, line.figure) == ("PASS", 1.0)
+    assert "differs by 1 members" in line.detail
+
+
+def test_nobody_refuses_where_nothing_is_masked() -> None:
+    (line,) = subtraction.lines(setup("ease"))
+    assert (line.verdict, line.figure) == ("FAIL", 1.0)
+
+
+def test_a_subtraction_that_is_not_refused_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fedrec.runtime.secure.Members.check_release", lambda *_: None)
+    (line,) = subtraction.lines(setup("ease", masked=True))
+    assert line.verdict == "FAIL"
+
+
+def test_noisy_sums_may_be_subtracted() -> None:
+    (line,) = subtraction.lines(setup(FEW_ITEMS, noisy=True))
+    assert line.verdict == "PASS"
+    assert line.figure is not None
+    assert line.figure < 0.9
+
+
+def test_sizes_are_the_same_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("cryptography")
+    masked = setup("ease", masked=True)
+    (line,) = sizes.lines(masked)
+    assert (line.verdict, line.figure) == ("PASS", 0.0)
+    assert len(line.rows) == 7
+    whole = Setup.plain_sum
+
+    def sparse(self: Setup, *arguments: Any) -> Any:
+        total = whole(self, *arguments)
+        flat = total.vector()
+        total.vector = lambda: flat[: len(flat) - int(arguments[1][0])]  # as if an upload left out what is zero
+        return total
+
+    monkeypatch.setattr(Setup, "plain_sum", sparse)
+    (line,) = sizes.lines(setup("ease"))
+    assert line.verdict == "FAIL"
+
+
+def test_collusion_by_hand() -> None:
+    # 7 holders, threshold 5: 2 helpers split the other 5 into 3 + 2 and 2 + 2, one too few; 3 helpers reach 5 twice
+    assert not trust.exposed(7, 5, 2)
+    assert trust.exposed(7, 5, 3)
+
+
+def test_colluders_and_the_roster_are_known_limits() -> None:
+    pytest.importorskip("cryptography")
+    masks, noise, keys = trust.lines(setup(FEW_ITEMS, noisy=True, people=5))
+    assert masks.verdict == noise.verdict == keys.verdict == "KNOWN LIMIT"
+    shares = [row["honest clients exposed"] for row in masks.rows]
+    assert shares == sorted(shares)
+    assert shares[0] == 0.0
+    epsilons = [row["epsilon"] for row in noise.rows]
+    assert epsilons[0] == pytest.approx(4.0)
+    assert epsilons[-1] > 4.3
+    (_, _, exact) = trust.lines(setup("popularity", masked=True, people=5))
+    assert exact.figure == 1.0
+
+
+def test_canaries_are_asked_only_where_an_epsilon_is_declared() -> None:
+    assert canary.lines(setup(masked=True))[0].verdict == "DOES NOT APPLY"
+
+
+def test_a_model_that_remembers_is_found_and_noise_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "PART", 0.1)
+    interaction, membership = inference.lines(setup("ease", settings={"reg": 5.0}))
+    assert interaction.verdict == membership.verdict == "KNOWN LIMIT"
+    assert interaction.figure is not None
+    assert membership.figure is not None
+    assert interaction.figure > 0.8
+    assert membership.figure > 0.6
+    quiet, out = inference.lines(setup(FEW_ITEMS, noisy=True, settings={"most": 30}))
+    assert quiet.figure == pytest.approx(0.5, abs=0.1)
+    assert out.verdict == "DOES NOT APPLY"  # a third of 600 is fewer than the profile asks for
+
+
+def test_a_promise_that_is_not_kept_fails() -> None:
+    promised = setup(FEW_ITEMS, noisy=True)
+    assert inference._verdict(promised, 0.52, (0.49, 0.55)) == "PASS"
+    assert inference._verdict(promised, 0.54, (0.51, 0.57)) == "PASS"  # one in twenty by chance
+    assert inference._verdict(promised, 0.54, (0.53, 0.55)) == "FAIL"
+    assert inference._verdict(setup("ease"), 0.9, (0.8, 0.95)) == "KNOWN LIMIT"
+
+
+def test_answers_by_hand() -> None:
+    had = np.array([[3.0, 1.0, 5.0], [0.0, 0.0, 2.0], [1.0, 0.0, 1.0]])
+    other = np.array([[1.0, 1.0, 5.0], [0.0, 1.0, 1.0], [2.0, 0.0, 1.0]])
+    answers = Answers(np.array([4, 4, 7]), had, other, other)
+    assert answers.ahead().tolist() == [2.0, 1.0, -1.0]
+    assert answers.wins(0).tolist() == [1.0, 0.5, 0.0]
+    assert answers.wins(2).tolist() == [0.5, 1.0, 0.5]
+    assert answers.each(answers.ahead()).tolist() == [1.5, -1.0]
+
+
+def test_one_item_is_taken_out_of_a_history() -> None:
+    users = Interactions.from_lists(5, [[0, 1, 2], [3, 4, 3]], [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    left = without(users, np.array([1, 0, 0]), np.array([3, 0, 2]))
+    assert [left.history(k).items.tolist() for k in range(3)] == [[4], [1, 2], [0, 1]]
+    assert left.times is not None
+    assert left.times.tolist() == [5.0, 2.0, 3.0, 1.0, 2.0]
+
+
+def test_auc_and_interval_by_hand() -> None:
+    assert auc(np.array([2.0, 3.0]), np.array([1.0, 2.0])) == pytest.approx((1 + 0.5 + 1 + 1) / 4)
+    assert mean_interval([0.3] * 9, 0) == (pytest.approx(0.3), pytest.approx(0.3))
+    low, high = mean_interval([0.0, 1.0] * 50, 0)
+    assert low == pytest.approx(0.4, abs=0.03)
+    assert high == pytest.approx(0.6, abs=0.03)
+
+
+def test_a_config_alone_has_no_files() -> None:
+    line: Line = published.lines(setup())[0]
+    assert line.verdict == "DOES NOT APPLY"
