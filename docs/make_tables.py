@@ -221,6 +221,24 @@ def secure_defects() -> str:
     return table(["defect", "where", "noticed by"], rows) + "\n"
 
 
+def round_defects() -> str:
+    """Return the defects seeded into noise and masks of a round, and the guard that notices each."""
+    sys.path.insert(0, str(ROOT))
+    from tests.privacy.round_mutations import MUTATIONS
+
+    rows = [[what, f"`{file}`", f"`{guard}`"] for what, file, _, _, guard in MUTATIONS]
+    return table(["defect", "where", "noticed by"], rows) + "\n"
+
+
+def mechanism_defects() -> str:
+    """Return the defects seeded into noise, accountant and ledger, and the guard that notices each."""
+    sys.path.insert(0, str(ROOT))
+    from tests.privacy.test_mechanism_mutations import MUTATIONS
+
+    rows = [[what, f"`{file}`", f"`{guard.__name__}`"] for what, file, _, _, guard in MUTATIONS]
+    return table(["defect", "where", "noticed by"], rows) + "\n"
+
+
 def laws() -> str:
     """Return every law with the tests that check it, from their docstrings."""
     from fedrec.testing import AlgorithmLaws
@@ -242,7 +260,19 @@ def _bytes(size: int) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    f.__name__: f for f in (figures, benchmarks, algorithms, differs, settings, mutations, secure_defects, laws)
+    f.__name__: f
+    for f in (
+        figures,
+        benchmarks,
+        algorithms,
+        differs,
+        settings,
+        mutations,
+        secure_defects,
+        round_defects,
+        mechanism_defects,
+        laws,
+    )
 }
 
 
