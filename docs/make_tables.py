@@ -262,18 +262,10 @@ def _bytes(size: int) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     f.__name__: f
     for f in (
-        figures,
-        benchmarks,
-        algorithms,
-        differs,
-        settings,
-        mutations,
-        secure_defects,
-        round_defects,
-        mechanism_defects,
-        laws,
+        figures, benchmarks, algorithms, differs, settings, mutations, secure_defects, round_defects,
+        mechanism_defects, laws,
     )
-}
+}  # fmt: skip
 
 
 def pages() -> list[Path]:

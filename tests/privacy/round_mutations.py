@@ -104,7 +104,7 @@ MUTATIONS: list[tuple[str, str, str, str, str]] = [
         "    protection.add_share(phase, vector, len(survivors), asked.name.encode())\n",
         "",
         "guard_the_sum_that_is_shown_has_noise",
-    ),  # fmt: skip
+    ),
     ("other data, the same name", PROTECTED, '"data": data, ', "", "guard_names_tell_rounds_apart"),
     ("other people, the same name", PROTECTED, '"clients": survivors.tobytes(), ', "", "guard_names_tell_rounds_apart"),
     ("another key, the same name", PROTECTED, ', "noise": noise}', "}", "guard_names_tell_rounds_apart"),
@@ -114,7 +114,7 @@ MUTATIONS: list[tuple[str, str, str, str, str]] = [
         ', "phase": phase, "model": model}',
         ', "phase": phase}',
         "guard_names_tell_rounds_apart",
-    ),  # fmt: skip
+    ),
     ("other settings, the same name", PROTECTED, '"config": config, ', "", "guard_names_tell_rounds_apart"),
     (
         "rounds are not counted",
