@@ -84,6 +84,15 @@ class FedMF(Algorithm):
         "server_lr": [0.03, 0.1],
     }
 
+    #: without counts of who touched a row: each person's are as long as the root of their number
+    dp: ClassVar[dict[str, Any]] = {
+        "weighting": "clients",
+        "clip": 0.5,
+        "rounds": 20,
+        "server": "sgd",
+        "server_lr": 100.0,
+    }
+
     @property
     def local(self) -> Local:
         """Return what the kernels need to know of one client's training."""

@@ -88,11 +88,11 @@ class LowPass(Algorithm):
     rounds_setting = "iterations"
     dp: ClassVar[dict[str, Any]] = {
         "user_power": 0.5,
+        "clip": 0.1,
+        "least_degree": 30.0,
         "columns": 64,
-        "iterations": 2,
-        "rank": 32,
+        "rank": 16,
         "bits": 32,
-        "clip": 0.25,
     }
     model = ("left", "right", *PAIRS)
     grid: ClassVar[Any] = [
