@@ -93,10 +93,12 @@ class FedMF(Algorithm):
     #: without counts of who touched a row: each person's are as long as the root of their number
     dp: ClassVar[dict[str, Any]] = {
         "weighting": "clients",
-        "clip": 0.5,
-        "rounds": 20,
+        "clip": 4.0,
+        "row_clip": 1.2,
+        "dim": 16,
+        "rounds": 80,
         "server": "sgd",
-        "server_lr": 100.0,
+        "server_lr": 2.5,
     }
 
     @property
