@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fedrec.contract import Algorithm, Arrays, Interactions, Key, Phase, Rng, Stat, row_of
+from fedrec.contract import Algorithm, Arrays, Interactions, Key, Phase, Stat, row_of
 from fedrec.privacy import RingSum
 from fedrec.privacy.accountant import rounded_sensitivity
 from fedrec.testing.base import Laws
@@ -88,7 +88,9 @@ def _share(subject: Subject, moment: Moment, name: str, items: list[int], loud: 
     private = {n: a * np.asarray(loud, a.dtype) for n, a in row_of(moment.private, row).items()}
     stat, declared, what = phase.stats[name], norm_of(phase, name), f"{name!r} of {len(items)} items"
     if stat.l2 is not None:
-        part = subject.algorithm.client_update(phase, moment.broadcast, copied(private), history, _rng(moment, row))[0]
+        part = subject.algorithm.client_update(phase, moment.broadcast, copied(private), history, moment.key.rng(row))[
+            0
+        ]
         raw = float(np.linalg.norm(part[name].values))
         assert raw <= declared * (1 + SINGLE), f"{what}: norm {raw} before any clip, declared {declared}"
     stacked: Arrays = {n: a[None] for n, a in private.items()}
@@ -119,7 +121,3 @@ def assert_steps(stat: Stat, steps: NDArray[np.float64], declared: float, quantu
     assert norm <= bound * (1 + SINGLE), f"{what}: {norm:.6g} steps long, declared {bound:.6g}"
     limit = stat.linf / quantum + (0.0 if stat.counts else 0.5)
     assert largest <= limit, f"{what}: an entry of {largest:.6g} steps, declared {limit:.6g}"
-
-
-def _rng(moment: Moment, user: int) -> Rng:
-    return moment.key.rng(user)
