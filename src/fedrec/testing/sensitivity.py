@@ -88,10 +88,9 @@ def _share(subject: Subject, moment: Moment, name: str, items: list[int], loud: 
     private = {n: a * np.asarray(loud, a.dtype) for n, a in row_of(moment.private, row).items()}
     stat, declared, what = phase.stats[name], norm_of(phase, name), f"{name!r} of {len(items)} items"
     if stat.l2 is not None:
-        part = subject.algorithm.client_update(phase, moment.broadcast, copied(private), history, moment.key.rng(row))[
-            0
-        ]
-        raw = float(np.linalg.norm(part[name].values))
+        rng = moment.key.rng(row)
+        update, _ = subject.algorithm.client_update(phase, moment.broadcast, copied(private), history, rng)
+        raw = float(np.linalg.norm(update[name].values))
         assert raw <= declared * (1 + SINGLE), f"{what}: norm {raw} before any clip, declared {declared}"
     stacked: Arrays = {n: a[None] for n, a in private.items()}
     users = Interactions.of(history, n, row)
