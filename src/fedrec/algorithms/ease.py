@@ -55,7 +55,7 @@ class Ease(Algorithm):
     model = ("weights",)
     grid: ClassVar[dict[str, list[Any]]] = {"reg": [10, 30, 50, 100, 150, 200, 300, 500, 750, 1000, 2000, 5000]}
     server_only = frozenset({"reg", "threshold"})
-    dp: ClassVar[dict[str, Any]] = {"user_power": 1.0, "reg": 5.0}
+    dp: ClassVar[dict[str, Any]] = {"user_power": 1.0, "reg": 10.0}
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
         stat = pair_stat(catalog.n_items, self.config.user_power, self.config.bits)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fedrec.contract import Algorithm, Arrays, Catalog, Interactions, Key, Phase, rows_of
 from fedrec.privacy import RingSum
 from fedrec.privacy.protection import Protection, arrays_digest
-from fedrec.runtime.faults import Fault, split_failures
+from fedrec.runtime.faults import Fault, split_failures, with_reasons
 from fedrec.runtime.protected import protected_sum, request
 from fedrec.runtime.secure import Members
 from fedrec.server.rounds import RoundResult
@@ -65,7 +65,10 @@ class LocalRuntime:
             return self._protected(self.protection, phase, broadcast, (cohort, survivors), failures, key)
         total = self._summed(phase, broadcast, self._rows(survivors), key)
         up = len(survivors) * phase.up_bytes
-        return RoundResult(total.decode(), len(survivors), failures, up, down, total.clipped, total.saturated)
+        refused = self._refused(total)
+        failures = with_reasons(failures, refused.values())
+        left = len(survivors) - len(refused)
+        return RoundResult(total.decode() if left else None, left, failures, up, down, total.clipped, total.saturated)
 
     def _summed(self, phase: Phase, broadcast: Arrays, rows: NDArray[np.int64], key: Key) -> RingSum:
         """Return the sum over some users, who keep their new private state."""
@@ -100,16 +103,31 @@ class LocalRuntime:
         asked = request(self.algorithm, protection, phase, broadcast, clients, key, held)
         members = self.members
         assert members is not None
-        done = protected_sum(
-            protection, members, asked, lambda some: self._summed(phase, broadcast, self._rows(some), key)
-        )
+
+        def sum_of(some: NDArray[np.int64]) -> tuple[RingSum, dict[int, str]]:
+            total = self._summed(phase, broadcast, self._rows(some), key)
+            return total, self._refused(total)
+
+        done = protected_sum(protection, members, asked, sum_of)
+        failures = with_reasons(failures, done.refused.values())
         down = done.down_bytes + len(clients[0]) * sum(int(a.nbytes) for a in broadcast.values())
         if done.vector is None:
             return RoundResult(None, 0, {**failures, done.reason: 1}, done.up_bytes, down)
         survivors = len(done.survivors)
-        people = len(self._rows(clients[1]))
+        people = len(self._rows(np.array(done.survivors, np.int64)))
         total = protection.decode(phase, done.vector, max(self.users.n_users, 1), people, survivors)
         return RoundResult(total, survivors, failures, done.up_bytes, down)
+
+    def _refused(self, total: RingSum) -> dict[int, str]:
+        """Return {client: reason} of the clients whose whole update was left out.
+
+        An organisation leaves out the person and stays: its own sum is as good as any.
+        """
+        if self.client_of is not None or not total.refused:
+            return {}
+        users = np.array(sorted(total.refused), np.int64)
+        rows = np.flatnonzero(np.isin(self.users.users, users))
+        return {int(row): total.refused[int(self.users.users[row])] for row in rows}
 
     @cached_property
     def _data(self) -> bytes:

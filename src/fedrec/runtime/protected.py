@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fedrec.contract import Algorithm, Arrays, Key, Phase
+from fedrec.contract import Algorithm, Arrays, Key, Phase, UpdateError
 from fedrec.privacy import RingSum, travel
 from fedrec.privacy.protection import Protection, arrays_digest, round_name
 from fedrec.runtime.secure import Ask, Members, Summed, secure_sum
 
-SumOf = Callable[[NDArray[np.int64]], RingSum]
+#: some clients' plain sum, and {client: reason} of those whose updates were left out
+SumOf = Callable[[NDArray[np.int64]], tuple[RingSum, dict[int, str]]]
 
 
 @dataclass(frozen=True)
@@ -57,22 +58,29 @@ def protected_sum(protection: Protection, members: Members, asked: Request, sum_
     """Return the sum that the server may see, as it travels; ``sum_of`` gives some clients' plain sum."""
     if protection.masks == "full":
         return _every_message(protection, members, asked, sum_of)
-    phase, survivors = asked.phase, asked.survivors.tolist()
-    vector = sum_of(asked.survivors).vector()
+    phase = asked.phase
+    own, refused = sum_of(asked.survivors)
+    survivors = [k for k in asked.survivors.tolist() if k not in refused]
+    if len(survivors) < protection.fewest:
+        return Summed(None, (), 0, 0, "too few updates could be added", refused)
+    vector = own.vector()
     protection.add_share(phase, vector, len(survivors), asked.name.encode())
     if protection.mechanism is None:
         members.check_release(asked.statistic, survivors)
         members.release(asked.statistic, survivors)
     protection.announce(phase, asked.name)
     up = len(survivors) * travel.length(phase) * travel.bits(phase) // 8
-    return Summed(vector, tuple(survivors), up, 0)
+    return Summed(vector, tuple(survivors), up, 0, refused=refused)
 
 
 def _every_message(protection: Protection, members: Members, asked: Request, sum_of: SumOf) -> Summed:
     phase = asked.phase
 
     def vector(client: int) -> NDArray[np.signedinteger]:
-        own: NDArray[np.signedinteger] = sum_of(np.array([client])).vector()
+        mine, refused = sum_of(np.array([client]))
+        if client in refused:  # there is nothing it could mask: it drops out
+            raise UpdateError(refused[client])
+        own: NDArray[np.signedinteger] = mine.vector()
         protection.add_share(phase, own, 1, f"{asked.name} client {client}".encode())
         return own
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedrec.contract import Key
+from fedrec.contract import Key, UpdateError
 from fedrec.privacy.secure import (
     Expected,
     Identity,
@@ -91,13 +91,17 @@ def _everybody(released: Mapping[str, list[frozenset[int]]], more: Sequence[int]
 
 @dataclass(frozen=True)
 class Summed:
-    """What a secure sum brought: the vector (None: aborted, with the reason), and bytes over all clients."""
+    """What a secure sum brought: the vector (None: aborted, with the reason), and bytes over all clients.
+
+    ``refused``: clients that had no update fit to be masked, and why; they dropped out.
+    """
 
     vector: NDArray[Any] | None
     survivors: tuple[int, ...]
     up_bytes: int
     down_bytes: int
     reason: str = ""
+    refused: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,7 @@ def secure_sum(members: Members, ask: Ask, vectors: Vectors, announce: Callable[
     gone = _stages(ask)
     inbox: Mapping[int, bytes] = dict.fromkeys(range(len(clients)), server.announce())
     up = down = 0
+    refused: dict[int, str] = {}
     try:
         for number_of_stage, stage in enumerate(STAGES):
             if stage == "unmask":
@@ -150,13 +155,17 @@ def secure_sum(members: Members, ask: Ask, vectors: Vectors, announce: Callable[
             for i, message in inbox.items():
                 if gone.get(ask.cohort[i]) == number_of_stage:
                     continue
-                answer = clients[i].receive(message)
+                try:
+                    answer = clients[i].receive(message)
+                except UpdateError as unfit:
+                    refused[ask.cohort[i]] = str(unfit)
+                    continue
                 up += len(answer)
                 server.receive(answer)
             inbox = server.advance()
     except RoundAborted as reason:
-        return Summed(None, (), up, down, str(reason))
-    return Summed(server.total(), tuple(ask.cohort[i] for i in server.survivors), up, down)
+        return Summed(None, (), up, down, str(reason), refused)
+    return Summed(server.total(), tuple(ask.cohort[i] for i in server.survivors), up, down, refused=refused)
 
 
 def _stages(ask: Ask) -> dict[int, int]:
