@@ -129,23 +129,30 @@ def test_canaries_are_asked_only_where_an_epsilon_is_declared() -> None:
 
 def test_a_model_that_remembers_is_found_and_noise_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inference, "PART", 0.1)
-    interaction, membership = inference.lines(setup("ease", settings={"reg": 5.0}))
-    assert interaction.verdict == membership.verdict == "KNOWN LIMIT"
-    assert interaction.figure is not None
-    assert membership.figure is not None
-    assert interaction.figure > 0.8
-    assert membership.figure > 0.6
-    quiet, out = inference.lines(setup(FEW_ITEMS, noisy=True, settings={"most": 30}))
-    assert quiet.figure == pytest.approx(0.5, abs=0.1)
-    assert out.verdict == "DOES NOT APPLY"  # a third of 600 is fewer than the profile asks for
+    outsider, insider, membership = inference.lines(setup("ease", settings={"reg": 5.0}))
+    assert {outsider.verdict, insider.verdict, membership.verdict} == {"KNOWN LIMIT"}
+    figures = [line.figure or 0.0 for line in (outsider, insider, membership)]
+    assert min(figures) > 0.6
+    assert figures[1] > 0.9
+    outsider, insider, membership = inference.lines(setup(FEW_ITEMS, noisy=True, settings={"most": 30}))
+    assert insider.figure == pytest.approx(0.5, abs=0.1)
+    # a third of 600 is fewer than the profile asks for
+    assert outsider.verdict == membership.verdict == "DOES NOT APPLY"
 
 
 def test_a_promise_that_is_not_kept_fails() -> None:
     promised = setup(FEW_ITEMS, noisy=True)
-    assert inference._verdict(promised, 0.52, (0.49, 0.55)) == "PASS"
-    assert inference._verdict(promised, 0.54, (0.51, 0.57)) == "PASS"  # one in twenty by chance
-    assert inference._verdict(promised, 0.54, (0.53, 0.55)) == "FAIL"
-    assert inference._verdict(setup("ease"), 0.9, (0.8, 0.95)) == "KNOWN LIMIT"
+    assert inference.verdict(promised, 0.52, (0.49, 0.55)) == "PASS"
+    assert inference.verdict(promised, 0.54, (0.51, 0.57)) == "PASS"  # one in twenty by chance
+    assert inference.verdict(promised, 0.54, (0.53, 0.55)) == "FAIL"
+    assert inference.verdict(setup("ease"), 0.9, (0.8, 0.95)) == "KNOWN LIMIT"
+
+
+def test_an_insider_may_find_what_the_epsilon_allows_and_no_more() -> None:
+    assert inference._held(0.52, (0.49, 0.55), 0.74) == "PASS"
+    assert inference._held(0.60, (0.57, 0.63), 0.74) == "KNOWN LIMIT"
+    assert inference._held(0.90, (0.88, 0.92), 0.74) == "FAIL"
+    assert inference._held(0.99, (0.98, 1.00), None) == "KNOWN LIMIT"
 
 
 def test_answers_by_hand() -> None:

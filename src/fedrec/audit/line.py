@@ -62,6 +62,14 @@ def mean_interval(values: Sequence[float] | NDArray[np.float64], seed: int) -> I
     return (float(low), float(high))
 
 
+def difference_interval(a: NDArray[np.float64], b: NDArray[np.float64], seed: int) -> Interval:
+    """Return the 95 % interval of the difference of the means of two groups of people, seeded."""
+    draw = Key(seed, 0, "audit bootstrap").generator()
+    means = [x[draw.integers(0, len(x), (DRAWS, len(x)))].mean(axis=1) for x in (a, b)]
+    low, high = np.quantile(means[0] - means[1], [0.025, 0.975])
+    return (float(low), float(high))
+
+
 def auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:
     """Return P(a positive's score is higher than a negative's), ties one half."""
     both = np.sort(negative)
