@@ -158,11 +158,16 @@ def test_an_insider_may_find_what_the_epsilon_allows_and_no_more() -> None:
 def test_answers_by_hand() -> None:
     had = np.array([[3.0, 1.0, 5.0], [0.0, 0.0, 2.0], [1.0, 0.0, 1.0]])
     other = np.array([[1.0, 1.0, 5.0], [0.0, 1.0, 1.0], [2.0, 0.0, 1.0]])
-    answers = Answers(np.array([4, 4, 7]), had, other, other)
+    answers = Answers(np.array([4, 4, 7]), np.array([1, 2, 1]), had, other, other)
     assert answers.ahead().tolist() == [2.0, 1.0, -1.0]
     assert answers.wins(0).tolist() == [1.0, 0.5, 0.0]
     assert answers.wins(2).tolist() == [0.5, 1.0, 0.5]
     assert answers.each(answers.ahead()).tolist() == [1.5, -1.0]
+    # won 1, 1, 0; apart 1/3, 1/3, -2/3: squares 6/9; by person (2/3, -2/3) 8/9; by item (-1/3, 1/3) 2/9; 8 + 2 - 6 = 4
+    # is less than the 8/9 of people alone, so 8/9 it is
+    share, error = answers.right()
+    assert share == pytest.approx(2 / 3)
+    assert error == pytest.approx(np.sqrt(8 / 9) / 3)
 
 
 def test_one_item_is_taken_out_of_a_history() -> None:

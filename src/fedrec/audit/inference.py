@@ -10,7 +10,6 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from fedrec.audit.line import (
@@ -19,9 +18,7 @@ from fedrec.audit.line import (
     Verdict,
     auc,
     auc_interval,
-    difference_interval,
     judged,
-    mean_interval,
     skipped,
 )
 from fedrec.audit.pairs import Answers, ask, together
@@ -78,29 +75,27 @@ def outside(setup: Setup) -> tuple[Line, Line]:
     return _interaction(setup, some, none), _membership(setup, some, none)
 
 
-def won(answers: Answers) -> NDArray[np.float64]:
-    """Return the share of each person's questions that the attacker answers rightly, (people,)."""
-    change = answers.ahead()
-    return answers.each(np.where(change == 0, 0.5, (change > 0).astype(np.float64)))
-
-
 def _interaction(setup: Setup, some: Answers, none: Answers) -> Line:
-    right, control = won(some), won(none)
-    figure, interval = float(right.mean()), mean_interval(right, setup.seed)
-    gap = difference_interval(right, control, setup.seed)
+    (figure, error), (control, beside) = some.right(), none.right()
+    above = 0.5 + figure - control
+    gap = _interval(above, sqrt(error**2 + beside**2))
     told = (
-        f"{len(right):,} people, {len(some.people):,} pairs. Of people who were not in the training the same attack "
-        f"tells {control.mean():.3f}, which is no leak: the verdict is on what is above that ({gap[0]:+.3f} to "
-        f"{gap[1]:+.3f}). {_unmatched(some)}"
+        f"{len(np.unique(some.people)):,} people, {len(some.people):,} pairs. Of people who were not in the training the "
+        f"same attack tells {control:.3f}, which is no leak: the verdict is on what is above that ({gap[0] - 0.5:+.3f} to "
+        f"{gap[1] - 0.5:+.3f}). {_unmatched(some)}"
     )
     allowed = _allowed(setup)
     if allowed is not None:
         told += f" The declared epsilon allows an AUC of {allowed:.3f}."
-    above = float(right.mean() - control.mean()) + 0.5
+    popular = float(some.wins(2).mean())
     return Line(
-        OUTSIDER, verdict(setup, above, (gap[0] + 0.5, gap[1] + 0.5)), ABOUT[0], figure, float(some.wins(2).mean()), interval, told,
-        unit="AUC", target=_target(setup),
+        OUTSIDER, verdict(setup, above, gap), ABOUT[0], figure, popular, _interval(figure, error), told, unit="AUC",
+        target=_target(setup),
     )  # fmt: skip
+
+
+def _interval(figure: float, error: float) -> Interval:
+    return (figure - 1.96 * error, figure + 1.96 * error)
 
 
 def _unmatched(answers: Answers) -> str:
@@ -132,13 +127,14 @@ def inside(setup: Setup) -> Line:
         reference = setup.trained(setup.users.take(others), None)
         found.append(ask(setup, np.sort(part), setup.released, reference, others))
     answers = together(found)
-    right = won(answers)
-    if len(right) < FEW:
+    people = len(np.unique(answers.people))
+    if people < FEW:
         return skipped(INSIDER, ABOUT[1], f"fewer than {FEW} people have such a pair")
-    figure, interval = float(right.mean()), mean_interval(right, setup.seed)
+    figure, error = answers.right()
+    interval = _interval(figure, error)
     allowed = _allowed(setup)
     told = (
-        f"{len(right):,} people, {len(answers.people):,} pairs; the attacker knows a person's other items and has a "
+        f"{people:,} people, {len(answers.people):,} pairs; the attacker knows a person's other items and has a "
         f"reference of {len(order) - size:,} of the same people. {_unmatched(answers)}"
     )
     if allowed is not None:

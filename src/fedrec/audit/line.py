@@ -62,12 +62,18 @@ def mean_interval(values: Sequence[float] | NDArray[np.float64], seed: int) -> I
     return (float(low), float(high))
 
 
-def difference_interval(a: NDArray[np.float64], b: NDArray[np.float64], seed: int) -> Interval:
-    """Return the 95 % interval of the difference of the means of two groups of people, seeded."""
-    draw = Key(seed, 0, "audit bootstrap").generator()
-    means = [x[draw.integers(0, len(x), (DRAWS, len(x)))].mean(axis=1) for x in (a, b)]
-    low, high = np.quantile(means[0] - means[1], [0.025, 0.975])
-    return (float(low), float(high))
+def clustered_error(values: NDArray[np.float64], *groups: NDArray[np.int64]) -> float:
+    """Return the standard error of a mean whose values depend on each other within each of two groupings.
+
+    Questions about one person are alike, and so are those about one item, whose noise they share (Cameron, Gelbach,
+    Miller, "Robust Inference With Multiway Clustering", 2011: the variances by group add, that of single values is in
+    both and taken off once).
+    """
+    apart = values - values.mean()
+    alone = float(np.square(apart).sum())
+    by_group = [float(np.square(np.bincount(np.unique(g, return_inverse=True)[1], apart)).sum()) for g in groups]
+    total = sum(by_group) - (len(groups) - 1) * alone
+    return float(np.sqrt(max(total, *by_group, alone))) / len(values)
 
 
 def auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:

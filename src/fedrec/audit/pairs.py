@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fedrec.audit.line import clustered_error
 from fedrec.audit.setup import Setup
 from fedrec.contract import Arrays, Interactions, Key
 
@@ -28,11 +29,12 @@ class Answers:
 
     Popularity is that among the people of the reference, which is what an outsider may know.
 
-    ``people`` (q,): the row of each question's person; ``had``, ``other`` (q, 3): in the order named;
-    ``stranger`` (q, 3): of an item drawn from all that the person does not have.
+    ``people``, ``items`` (q,): each question's person (row) and the item had; ``had``, ``other`` (q, 3):
+    in the order named; ``stranger`` (q, 3): of an item drawn from all that the person does not have.
     """
 
     people: NDArray[np.int64]
+    items: NDArray[np.int64]
     had: NDArray[np.float64]
     other: NDArray[np.float64]
     stranger: NDArray[np.float64]
@@ -48,6 +50,12 @@ class Answers:
         change = (self.had[:, 0] - self.had[:, 1]) - (self.other[:, 0] - self.other[:, 1])
         return np.asarray(change, np.float64)
 
+    def right(self) -> tuple[float, float]:
+        """Return the share of questions that the attacker answers rightly, and its standard error."""
+        change = self.ahead()
+        won = np.where(change == 0, 0.5, (change > 0).astype(np.float64))
+        return float(won.mean()), clustered_error(won, self.people, self.items)
+
     def each(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the mean over each person's questions, (people,), by ascending row."""
         _, place = np.unique(self.people, return_inverse=True)
@@ -57,7 +65,10 @@ class Answers:
 def together(answers: list[Answers]) -> Answers:
     """Return several groups' answers as one."""
     return Answers(
-        *(np.concatenate([getattr(a, name) for a in answers]) for name in ("people", "had", "other", "stranger"))
+        *(
+            np.concatenate([getattr(a, name) for a in answers])
+            for name in ("people", "items", "had", "other", "stranger")
+        )
     )
 
 
@@ -69,7 +80,7 @@ def ask(
     counts = np.bincount(setup.users.take(others).items, minlength=setup.catalog.n_items)
     order = np.argsort(counts, kind="stable")
     people, items = _items(setup.users, rows, draw)
-    found: list[tuple[int, list[list[float]]]] = []
+    found: list[tuple[int, int, list[list[float]]]] = []
     for first in range(0, len(people), BLOCK):
         some, asked = people[first : first + BLOCK], items[first : first + BLOCK]
         known = without(setup.users, some, asked)
@@ -82,9 +93,10 @@ def ask(
                 continue
             stranger = int(draw.choice(np.flatnonzero(free)))
             three = [[*scores[k, i].tolist(), float(counts[i])] for i in (int(item), other, stranger)]
-            found.append((int(row), three))
-    table = np.array([three for _, three in found], np.float64).reshape(-1, 3, 3)
-    return Answers(np.array([row for row, _ in found], np.int64), table[:, 0], table[:, 1], table[:, 2])
+            found.append((int(row), int(item), three))
+    table = np.array([three for _, _, three in found], np.float64).reshape(-1, 3, 3)
+    who, what = (np.array([f[k] for f in found], np.int64) for k in (0, 1))
+    return Answers(who, what, table[:, 0], table[:, 1], table[:, 2])
 
 
 def _items(
