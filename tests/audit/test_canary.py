@@ -1,17 +1,12 @@
 """The canary audit: the bound by hand, no false alarm, and builds with a defect that it must catch."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
 import pytest
 
 from fedrec.audit import canary
 from fedrec.contract import Phase, Stat
-from fedrec.privacy import RingSum
 from fedrec.privacy.mechanism import Mechanism, Target, calibrate
-from fedrec.privacy.protection import Protection
+from tests.audit.defects import DEFECTS
 
 SIZE = 8000
 PLAN = (Phase("train", 2, {"items": Stat((SIZE,), 1.0)}, (), 2.0),)
@@ -39,37 +34,6 @@ def test_mu_by_hand() -> None:
     assert found.mu == pytest.approx(3.0 / np.sqrt(2.0))  # squares 1 + 1 + 1 + 1 over 2 degrees of freedom
 
 
-def halved(m: Mechanism) -> Callable[..., Protection]:
-    """Return a build that adds half of the noise."""
-    less = {p: {n: replace(x, variance=x.variance / 4) for n, x in s.items()} for p, s in m.noise.items()}
-
-    class Halved(Protection):
-        def add_share(self, *arguments: Any) -> None:
-            guard = Protection(self.fewest, self.expected, replace(m, noise=less), key=self.key)
-            guard.add_share(*arguments)
-
-    return Halved
-
-
-def wrong_divisor(m: Mechanism) -> Callable[..., Protection]:
-    """Return a build whose clients divide the noise by all who may arrive, not by the fewest that must."""
-
-    class WrongDivisor(Protection):
-        def add_share(self, *arguments: Any) -> None:
-            guard = Protection(self.fewest, self.expected, replace(m, fewest=m.most), key=self.key)
-            guard.add_share(*arguments)
-
-    return WrongDivisor
-
-
-class Unclipped(RingSum):
-    """A build that does not clip."""
-
-    def __init__(self, phase: Phase, capacity: int, noise: Any = None) -> None:
-        super().__init__(phase, capacity, noise)
-        self.clip = None
-
-
 def test_the_build_that_runs_keeps_its_epsilon() -> None:
     m = mechanism()
     found = canary.run(PLAN, m, seed=1, canaries=400)
@@ -78,11 +42,11 @@ def test_the_build_that_runs_keeps_its_epsilon() -> None:
     assert canary.verdict(found, m.cost.epsilon, "").verdict == "PASS"
 
 
-@pytest.mark.parametrize("defect", ["noise halved", "wrong divisor", "no clip"])
+@pytest.mark.parametrize("defect", DEFECTS)
 def test_a_build_with_a_defect_fails(defect: str) -> None:
     m = mechanism()
-    protect = {"noise halved": halved(m), "wrong divisor": wrong_divisor(m)}.get(defect, Protection)
-    found = canary.run(PLAN, m, 1, 400, protect, Unclipped if defect == "no clip" else RingSum)
+    protect, ring = DEFECTS[defect](m)
+    found = canary.run(PLAN, m, 1, 400, protect, ring)
     assert found is not None
     line = canary.verdict(found, m.cost.epsilon, "")
     assert line.verdict == "FAIL"

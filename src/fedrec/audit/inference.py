@@ -80,9 +80,9 @@ def _interaction(setup: Setup, some: Answers, none: Answers) -> Line:
     above = 0.5 + figure - control
     gap = _interval(above, sqrt(error**2 + beside**2))
     told = (
-        f"{len(np.unique(some.people)):,} people, {len(some.people):,} pairs. Of people who were not in the training the "
-        f"same attack tells {control:.3f}, which is no leak: the verdict is on what is above that ({gap[0] - 0.5:+.3f} to "
-        f"{gap[1] - 0.5:+.3f}). {_unmatched(some)}"
+        f"{len(np.unique(some.people)):,} people, {len(some.people):,} pairs. Of people who were not in the "
+        f"training the same attack tells {control:.3f}, which is no leak: the verdict is on what "
+        f"is above that ({gap[0] - 0.5:+.3f} to {gap[1] - 0.5:+.3f}). {_unmatched(some)}"
     )
     allowed = _allowed(setup)
     if allowed is not None:

@@ -163,7 +163,7 @@ def _judged(setup: Setup, moment: Moment, name: str, experiment: str) -> Line:
         share,
         0.0,
         own[1],
-        f"{own[2]:.1%} of the linked rows are of the same single person. Baseline: popularity links nothing. "
+        f"{own[2]:.1%} of the linked rows are of one person, the others of the same few people. Baseline: popularity links nothing. "
         f"Interval: lowest and highest of {DRAWS} cohorts drawn at random (one, where everybody takes part).",
         unit="rows linked",
         target=f"at most {PASSES:.1%}",
@@ -172,11 +172,11 @@ def _judged(setup: Setup, moment: Moment, name: str, experiment: str) -> Line:
 
 
 def measured(
-    setup: Setup, moment: Moment, name: str, cohort: int, noise: Mechanism | None
+    setup: Setup, moment: Moment, name: str, cohort: int, noise: Mechanism | None, draws: int = DRAWS
 ) -> tuple[float, Interval, float, float]:
     """Return over a few cohorts: share linked, its lowest and highest, share of those right, share of rows alone."""
     found = []
-    for draw in range(DRAWS if cohort < setup.users.n_users else 1):
+    for draw in range(draws if cohort < setup.users.n_users else 1):
         order = Key(setup.seed, draw, f"audit cohort {cohort}").generator().permutation(setup.users.n_users)
         found.append(in_cohort(setup, moment, name, np.sort(order[:cohort]).astype(np.int64), noise))
     shares = [f.linked / max(f.touched, 1) for f in found]
