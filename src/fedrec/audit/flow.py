@@ -10,7 +10,11 @@ from fedrec.experiment.ledger import ledger_rows
 
 def rows(setup: Setup) -> list[dict[str, Any]]:
     """Return one row an array: what, where from, who sees it, in what form, bytes, how long it is kept."""
-    return [*_stored(setup), *(_array(setup, row) for row in ledger_rows(setup.algorithm, setup.catalog))]
+    return [
+        *_stored(setup),
+        *_model(setup),
+        *(_array(setup, row) for row in ledger_rows(setup.algorithm, setup.catalog)),
+    ]
 
 
 def _array(setup: Setup, row: dict[str, Any]) -> dict[str, Any]:
@@ -27,6 +31,20 @@ def _array(setup: Setup, row: dict[str, Any]) -> dict[str, Any]:
         "what": row["name"], "when": phase, "kind": where, "shape": row["shape"], "bytes": row["bytes"],
         "seen by": seen, "form": form, "kept": kept,
     }  # fmt: skip
+
+
+def _model(setup: Setup) -> list[dict[str, Any]]:
+    """Return what devices download to recommend; its size is known once it is trained."""
+    if not setup.algorithm.model:
+        return []
+    form = "in clear, noise inside" if setup.noisy else "in clear, exact"
+    size = sum(int(a.nbytes) for name, a in setup.released.items() if name in setup.algorithm.model)
+    return [
+        {
+            "what": f"the model ({', '.join(setup.algorithm.model)})", "when": "after training", "kind": "shared",
+            "shape": "", "bytes": size, "seen by": "everybody", "form": form, "kept": "as long as the model is served",
+        }
+    ]  # fmt: skip
 
 
 def _seen(setup: Setup) -> str:

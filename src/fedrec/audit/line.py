@@ -41,6 +41,15 @@ class Line:
         return asdict(self)
 
 
+def number(value: float | None) -> str:
+    """Return a figure as it is shown: whole numbers as they are, the others with three decimals."""
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.1e}" if 0 < abs(value) < 5e-4 else f"{value:.3f}"
+
+
 def skipped(name: str, experiment: str, reason: str) -> Line:
     """Return a line for an experiment that does not apply here."""
     return Line(name, "DOES NOT APPLY", experiment, detail=reason)

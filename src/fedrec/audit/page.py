@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fedrec.audit.line import number
 from fedrec.experiment.files import write_json, write_text
 from fedrec.report import numbers
 from fedrec.report.cells import cell, head, section, table
@@ -53,7 +54,7 @@ def render(document: Doc) -> str:
 def _header(document: Doc) -> Html:
     d = document["data"]
     counts = f"{d['users']:,} people, {d['items']:,} items, {d['interactions']:,} interactions"
-    off = [tag("p", tag("strong", sentence), class_="protection") for sentence in document["off"]]
+    off = [tag("p", s, class_="protection on" if s.startswith("ON") else "protection") for s in document["off"]]
     verdicts = [
         join(tag("span", f"{document['verdicts'].get(v, 0)} {v}", class_=f"badge {kind}"), " ")
         for v, kind in BADGES.items()
@@ -120,28 +121,23 @@ def _mini(value: float, baseline: float | None, interval: Sequence[float] | None
 def _number(value: Any) -> str:
     if value is None:
         return numbers.NONE
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int) or (isinstance(value, float) and abs(value) >= 1000):
-        return numbers.count(value)
-    if isinstance(value, float):
-        small = value != 0 and abs(value) < 5e-4
-        return numbers.scientific(value) if small else f"{value:.3f}".replace("-", numbers.MINUS)
-    return str(value)
+    if isinstance(value, float) and 0 < abs(value) < 5e-4:
+        return numbers.scientific(value)
+    return number(value).replace("-", numbers.MINUS) if isinstance(value, int | float) else str(value)
 
 
 def _table(caption: str, rows: Sequence[Doc], badges: Mapping[str, str] | None = None) -> Html:
     """Return rows as a table; a column whose values are all numbers is right-aligned."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     numeric = {n for n in names if all(isinstance(r.get(n), int | float | None) for r in rows)}
-    header = tag("tr", [head(n, class_="n" if n in numeric else "") for n in names])
+    header = tag("tr", [head(n, class_="n" if n in numeric and n != names[0] else "") for n in names])
     body = []
     for row in rows:
         first, *rest = names
         cells: list[Child] = [head(tag("bdi", _number(row.get(first))), class_="", scope="row")]
         cells += [_cell(n, row.get(n), n in numeric, badges or {}) for n in rest]
         body.append(tag("tr", cells))
-    return table(caption, [header], body)
+    return table(caption, [header], body, "compact" if numeric else "")
 
 
 def _cell(name: str, value: Any, numeric: bool, badges: Mapping[str, str]) -> Html:

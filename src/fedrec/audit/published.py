@@ -38,6 +38,4 @@ def lines(setup: Setup) -> list[Line]:
     told += (
         ". private/ holds histories and private state, unencrypted: in a deployment each person's part is on a device"
     )
-    return [
-        Line(NAME, judged(not found), EXPERIMENT, float(len(set(found))), None, None, told, unit="finds", target="0")
-    ]
+    return [Line(NAME, judged(not found), EXPERIMENT, len(set(found)), None, None, told, unit="finds", target="0")]

@@ -47,7 +47,7 @@ def lines(setup: Setup) -> list[Line]:
     )
     return [
         Line(
-            NAME, judged(not different), EXPERIMENT, float(len(different)), None, None, told,
+            NAME, judged(not different), EXPERIMENT, len(different), None, None, told,
             unit="messages whose size differs", target="0", rows=rows,
         )
     ]  # fmt: skip

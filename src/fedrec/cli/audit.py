@@ -70,12 +70,14 @@ def _short(value: object) -> object:
 
 def _live(line: Line) -> None:
     """Print one line as soon as it is known."""
+    from fedrec.audit.line import number
+
     print(f"{line.verdict:<14}  {line.name}", flush=True)
     if line.figure is not None:
-        between = "" if line.interval is None else f" ({line.interval[0]:.3f} to {line.interval[1]:.3f})"
-        beside = "" if line.baseline is None else f"; baseline {line.baseline:.3f}"
+        between = "" if line.interval is None else f" ({number(line.interval[0])} to {number(line.interval[1])})"
+        beside = "" if line.baseline is None else f"; baseline {number(line.baseline)}"
         target = f"; passes: {line.target}" if line.target else ""
-        print(f"{'':16}{line.unit} {line.figure:.3f}{between}{beside}{target}")
+        print(f"{'':16}{line.unit} {number(line.figure)}{between}{beside}{target}")
     print(f"{'':16}{line.experiment}\n{'':16}{line.detail}", flush=True)
 
 
