@@ -243,6 +243,24 @@ def secure_defects() -> str:
     return table(["defect", "where", "noticed by"], rows) + "\n"
 
 
+def round_defects() -> str:
+    """Return the defects seeded into noise and masks of a round, and the guard that notices each."""
+    sys.path.insert(0, str(ROOT))
+    from tests.privacy.round_mutations import MUTATIONS
+
+    rows = [[what, f"`{file}`", f"`{guard}`"] for what, file, _, _, guard in MUTATIONS]
+    return table(["defect", "where", "noticed by"], rows) + "\n"
+
+
+def mechanism_defects() -> str:
+    """Return the defects seeded into noise, accountant and ledger, and the guard that notices each."""
+    sys.path.insert(0, str(ROOT))
+    from tests.privacy.test_mechanism_mutations import MUTATIONS
+
+    rows = [[what, f"`{file}`", f"`{guard.__name__}`"] for what, file, _, _, guard in MUTATIONS]
+    return table(["defect", "where", "noticed by"], rows) + "\n"
+
+
 def laws() -> str:
     """Return every law with the tests that check it, from their docstrings."""
     from fedrec.testing import AlgorithmLaws
@@ -265,8 +283,11 @@ def _bytes(size: int) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     f.__name__: f
-    for f in (figures, benchmarks, algorithms, differs, settings, sensitivity, mutations, secure_defects, laws)
-}
+    for f in (
+        figures, benchmarks, algorithms, differs, settings, sensitivity, mutations, secure_defects, round_defects,
+        mechanism_defects, laws,
+    )
+}  # fmt: skip
 
 
 def pages() -> list[Path]:

@@ -67,6 +67,28 @@ class Tiny(Algorithm):
         return np.asarray(self.config.scale * shared["level"] + 0.1 * taste, np.float32)
 
 
+class Bounded(Tiny):
+    """Tiny, with a norm that noise can cover: three rounds unless told otherwise."""
+
+    name = "bounded"
+    dp: ClassVar[dict[str, Any]] = {"rounds": 3}
+
+    def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
+        bound = float(np.sqrt(catalog.n_items))
+        return (Phase("moods", self.config.rounds, {"gain": Stat((catalog.n_items,), 1.0, bound)}, ("level",)),)
+
+
+class BoundedStopping(Bounded):
+    """Bounded, but the machine fails after the release of one round (class attribute ``at``)."""
+
+    at: ClassVar[int] = -1
+
+    def server_update(self, phase: Phase, shared: Arrays, total: Total, round: int) -> Arrays:
+        if round == type(self).at:
+            raise KeyboardInterrupt
+        return super().server_update(phase, shared, total, round)
+
+
 class Picky(Tiny):
     """Tiny, with the round chosen on validation."""
 

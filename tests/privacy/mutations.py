@@ -130,8 +130,8 @@ MUTATIONS: list[tuple[str, str, str, str, str]] = [
     (
         "steps are not turned back",
         PIPELINE,
-        "ring * self.quantum[name]",
-        "ring * 1.0",
+        "values * quantum[name]",
+        "values * 1.0",
         "guard_decoding_gives_numbers_back",
     ),
     (

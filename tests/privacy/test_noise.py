@@ -13,9 +13,18 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import fedrec
-from fedrec.contract import ConfigError
+from fedrec.contract import ConfigError, StorageError
 from fedrec.privacy import noise
-from fedrec.privacy.noise import DiscreteGaussian, add_noise, check_head_room, exp_bounds, ring_bits, share, tail
+from fedrec.privacy.noise import (
+    DiscreteGaussian,
+    NoiseKey,
+    add_noise,
+    check_head_room,
+    exp_bounds,
+    ring_bits,
+    share,
+    tail,
+)
 
 SOURCE = Path(fedrec.__file__).parent
 
@@ -166,6 +175,27 @@ def test_other_variances_are_refused(variance: float) -> None:
         DiscreteGaussian(variance)
 
 
+def test_a_key_gives_the_same_noise_for_the_same_purpose_and_no_other() -> None:
+    key = NoiseKey.fresh()
+    first = DiscreteGaussian.keyed(400, key, b"round 1").draw(3000)
+    assert np.array_equal(DiscreteGaussian.keyed(400, key, b"round 1").draw(3000), first)
+    for other in (
+        DiscreteGaussian.keyed(400, key, b"round 2"),
+        DiscreteGaussian.keyed(400, NoiseKey.fresh(), b"round 1"),
+    ):
+        again = other.draw(3000)
+        assert abs(np.corrcoef(first, again)[0, 1]) < 0.1
+    assert len({NoiseKey.fresh().secret for _ in range(50)}) == 50
+    assert key.secret.hex() not in repr(key)
+    with pytest.raises(StorageError, match="31 bytes"):
+        NoiseKey(bytes(31))
+
+
+def test_draws_from_a_key_have_the_law() -> None:
+    draws = DiscreteGaussian.keyed(30.25, NoiseKey(bytes(range(32))), b"x").draw(10**6)
+    assert chi_square(draws, 30.25) > 0.001
+
+
 def test_other_rings_and_no_survivors_are_refused() -> None:
     with pytest.raises(ConfigError, match="not to float64"):
         add_noise(np.zeros(3), DiscreteGaussian(1))
@@ -177,6 +207,9 @@ def test_a_seed_is_reachable_from_tests_only() -> None:
     for path in SOURCE.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         uses = re.findall(r"\._for_tests\b|\._read\s*=", text)
-        assert uses == (["._read ="] if path.name == "noise.py" else []), path
+        assert uses == (["._read ="] * 2 if path.name == "noise.py" else []), path  # of a key, and of the tests
+        keys = re.findall(r"\bNoiseKey\(\S|\.keyed\(", text)
+        known = {"protection.py": [".keyed("], "guard.py": ["NoiseKey(p"], "noise.py": ["NoiseKey(."]}
+        assert keys == known.get(path.name, []), f"{path}: noise is drawn from a fresh key, or one read back"
     assert not re.search(r"seed\s*[:=]", (SOURCE / "privacy" / "noise.py").read_text(encoding="utf-8"))
     assert "np.random" not in (SOURCE / "privacy" / "noise.py").read_text(encoding="utf-8")

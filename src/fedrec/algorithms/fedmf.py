@@ -114,7 +114,7 @@ class FedMF(Algorithm):
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
         c, n = self.config, catalog.n_items
-        stats = {"items": Stat((n, c.dim), min(c.clip, c.row_clip or c.clip), bits=c.bits)}
+        stats = {"items": Stat((n, c.dim), min(c.clip, c.row_clip or c.clip), bits=c.bits, row=c.row_clip or None)}
         if c.weighting == "rows":
             stats["rows"] = Stat((n,), 1.0, float(np.sqrt(n)), counts=True)
         return (Phase("train", c.rounds, stats, ("items",), c.clip),)

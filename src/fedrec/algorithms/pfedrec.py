@@ -71,7 +71,8 @@ class PFedRec(Algorithm):
     grid: ClassVar[dict[str, list[Any]]] = {}
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
-        stats = {"items": Stat((catalog.n_items, self.config.dim), self.config.row_clip or LINF, bits=64)}
+        bound = self.config.row_clip or None
+        stats = {"items": Stat((catalog.n_items, self.config.dim), bound or LINF, bits=64, row=bound)}
         return (Phase("train", self.config.rounds, stats, ("items", "layer")),)
 
     def shared(self, catalog: Catalog, seed: int) -> Arrays:

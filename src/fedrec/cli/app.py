@@ -35,7 +35,7 @@ def run(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(name)s: %(message)s")
     logging.getLogger("numba").setLevel(logging.WARNING)
     try:
-        result = app(arguments, exit_on_error=False, print_error=False)
+        result = app(_whole(arguments), exit_on_error=False, print_error=False)
         return result if isinstance(result, int) else 0
     except BrokenPipeError:
         raise
@@ -54,6 +54,16 @@ def run(arguments: list[str]) -> int:
         return _fail(
             f"a defect of fedrec, please report it: {type(error).__name__}: {said} (-v shows more)", 1, verbose
         )
+
+
+def _whole(arguments: list[str]) -> list[str]:
+    """Give --secure-sum, which may stand alone, its value."""
+    out: list[str] = []
+    for here, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        out.append(here)
+        if here == "--secure-sum" and following not in ("off", "on", "full"):
+            out.append("on")
+    return out
 
 
 def _plain(error: CycloptsError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,6 +16,24 @@ if TYPE_CHECKING:
     from fedrec.experiment.config import RunConfig
     from fedrec.experiment.folder import RunFolder
     from fedrec.experiment.run import Prepared
+
+
+@Parameter(name="privacy", help="User-level differential privacy: noise for this plan, before anything runs.")
+@dataclass(frozen=True)
+class Privacy:
+    """The options --privacy.*; there is none for a seed, because noise that can be repeated can be taken off."""
+
+    epsilon: Annotated[float | None, Parameter(help="What one training may cost a person.")] = None
+    delta: Annotated[float | None, Parameter(help="Well below 1 / people; 1e-5 when left out.")] = None
+    survivors: Annotated[float | None, Parameter(help="Share of the cohort whose noise suffices (.9).")] = None
+    memberships: Annotated[int | None, Parameter(help="Organisations that may know one person (1).")] = None
+    ledger: Annotated[str | None, Parameter(help="File that counts all releases on these people.")] = None
+    budget: Annotated[float | None, Parameter(help="Epsilon of that file, over all commands.")] = None
+    trainings: Annotated[int | None, Parameter(help="Trainings a year, for --dry-run (12).")] = None
+
+    def given(self) -> dict[str, Any]:
+        """Return what the command line says."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def train(
@@ -41,6 +60,9 @@ def train(
     twin: Annotated[bool, Flag] = False,
     resume: Annotated[bool, Flag] = False,
     dry_run: Annotated[bool, Flag] = False,
+    secure_sum: Literal["off", "on", "full"] | None = None,
+    profile: Literal["devices", "organisations", "demo"] | None = None,
+    privacy: Privacy | None = None,
     format: Format = "table",
     verbose: Verbose = False,
 ) -> int:
@@ -91,7 +113,11 @@ def train(
     resume
         Go on with a run that was stopped.
     dry_run
-        Print what would happen; do nothing.
+        Print what would happen, with noise and epsilon; do nothing.
+    secure_sum
+        The server sees sums only, of enough clients; "--secure-sum full" runs every message of the protocol.
+    profile
+        Minimums of the secure sum; demo is for 8 to 20 clients and says so.
     """
     from fedrec.experiment import run
 
@@ -99,6 +125,7 @@ def train(
         "algorithm": algorithm, "data": data, "items": items, "users": users, "protocol": protocol, "basket": basket,
         "at": at, "ratio": ids_from(ratio), "seed": seed, "rounds": rounds, "cohort": cohort, "silos": silos,
         "columns": mapping(columns) or None, "order": order, "duplicates": duplicates,
+        "secure_sum": secure_sum, "profile": profile, "privacy": None if privacy is None else privacy.given(),
     }  # fmt: skip
     settled = _config(config, given, set)
     if resume and out is None:
@@ -133,7 +160,10 @@ def _config(file: Path | None, given: dict[str, Any], settings: list[str] | None
     from fedrec.experiment.config import parse_setting, read_toml, run_config
 
     values: dict[str, Any] = read_toml(file) if file is not None else {}
+    both = {**_table(values.get("privacy")), **_table(given.get("privacy"))}
     values |= {name: value for name, value in given.items() if value is not None}
+    if both:
+        values["privacy"] = both
     if settings:
         known = values.get("settings", {})
         values["settings"] = (known if isinstance(known, dict) else {}) | dict(parse_setting(x) for x in settings)
@@ -141,6 +171,10 @@ def _config(file: Path | None, given: dict[str, Any], settings: list[str] | None
         if name not in values:
             raise ConfigError(f"no {name} given: for example fedrec train slist --data quickstart --out run")
     return run_config(values)
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _folder(out: Path | None) -> RunFolder | None:
@@ -193,6 +227,13 @@ def _report(metrics: dict[str, Any], format: str) -> None:
     show(title, rows or [{"metric": "not tested (protocol none)", "validation": None, "test": None}], format, metrics)
     if format != "table":
         return
+    if metrics["privacy"]:
+        private = metrics["privacy"]
+        print(
+            f"epsilon {private['epsilon']:.4g} at delta {private['delta']:g} for each {private['unit']} and training "
+            f"({private['epsilon_continuous']:.4g} if noise were continuous); "
+            f"{private['epsilon_of_everything_released']:.4g} with all {private['trainings_released']} of this command"
+        )
     traffic = metrics["bytes"]
     print(
         f"{metrics['rounds']} round(s), {traffic['up_per_client_round'] / 1e3:,.1f} kB up and "

@@ -9,6 +9,7 @@ from fedrec.contract.errors import (
     InputError,
     StorageError,
     UnknownIdError,
+    UpdateError,
     did_you_mean,
 )
 from fedrec.contract.interactions import History, Interactions
@@ -39,6 +40,7 @@ __all__ = [
     "Total",
     "UnknownIdError",
     "Update",
+    "UpdateError",
     "UpdateSum",
     "did_you_mean",
     "row_of",

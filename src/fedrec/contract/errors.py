@@ -6,6 +6,7 @@
     |   |-- ConfigError         a setting: unknown name, value out of range
     |   `-- UnknownIdError      a user or an item that the model or the data does not know
     |-- ContractError           an algorithm breaks the contract (its author's mistake)
+    |   `-- UpdateError       one client's update cannot be added: that client fails, the round goes on
     `-- StorageError            the disk: full, read-only, a file that cannot be read back
 
 Every message says what was got, what was expected and what to do.
@@ -43,6 +44,10 @@ class UnknownIdError(InputError):
 
 class ContractError(FedrecError):
     """An algorithm breaks the contract."""
+
+
+class UpdateError(ContractError):
+    """One client's update cannot be added; nothing of it is in the sum."""
 
 
 class StorageError(FedrecError):

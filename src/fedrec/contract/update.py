@@ -24,7 +24,8 @@ class Stat:
     ``shape``: of the sum; ``linf``: largest absolute value one user may put into one entry; ``l2``: largest Euclidean
     norm of one user's whole array (None: follows from the phase's clip); ``bits``: width of the ring on the wire, 32
     or 64; ``counts``: True for whole numbers, which are then exact; ``symmetric``: only one half travels; ``share``:
-    its part of a person's privacy budget in each round, relative to the other statistics of the plan (needs noise).
+    its part of a person's privacy budget in each round, relative to the other statistics of the plan (needs noise);
+    ``row``: largest Euclidean norm one user may put into one row, an entry of the first axis (None: any).
     """
 
     shape: tuple[int, ...]
@@ -34,6 +35,7 @@ class Stat:
     counts: bool = False
     symmetric: bool = False
     share: float = 1.0
+    row: float | None = None
 
     @property
     def numbers(self) -> int:
@@ -131,6 +133,9 @@ class UpdateSum(Protocol):
 
     def add(self, update: Update) -> None:
         """Clip, quantise and add one user's update."""
+
+    def offer(self, user: int, update: Update) -> bool:
+        """Add one user's update, or leave it out and remember why; return whether it was added."""
 
     def note(self, users: int, clipped: int = 0) -> None:
         """Count users whose updates a fast path has added to the ring."""

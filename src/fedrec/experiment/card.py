@@ -25,10 +25,21 @@ def card(data: Dataset, model: Model, metrics: dict[str, Any]) -> str:
         f"{test['users']:,} users tested, test part read {test['reads']} time(s).",
         f"* Rounds: {metrics['rounds']}; at most {traffic['up_per_client_round']:,} bytes up and "
         f"{traffic['down_per_client_round']:,} bytes down a client and round.",
-        "* Privacy: simulated on one machine; masks and noise off. Nothing here is a privacy guarantee.",
+        f"* Privacy: simulated {metrics['simulated']}. {_promise(metrics['privacy'])}",
         "",
         *(["| metric | test |", "| --- | --- |", *numbers, ""] if numbers else ["Not tested (protocol none).", ""]),
         "`model.safetensors` is what a device downloads to recommend; `private/` is what stays with users and must not "
         "be published.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _promise(privacy: dict[str, Any] | None) -> str:
+    """Return what may be claimed of the model."""
+    if privacy is None:
+        return "Nothing here is a privacy guarantee."
+    return (
+        f"The model is ({privacy['epsilon']:.4g}, {privacy['delta']:g})-differentially private for each "
+        f"{privacy['unit']}, under these assumptions: {'; '.join(privacy['assumptions'])}. Everything that this "
+        f"command released: epsilon {privacy['epsilon_of_everything_released']:.4g}."
+    )

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fedrec.algorithms import registry
 from fedrec.contract import Algorithm, ConfigError, did_you_mean
+from fedrec.experiment.privacy import PrivacyConfig
 from fedrec.experiment.toml import read_toml, toml_lines
 from fedrec.runtime.faults import Fault
 
@@ -44,6 +45,13 @@ class RunConfig(BaseModel):
     )
     checkpoint_every: int = Field(10, ge=1, description="rounds between checkpoints")
     faults: tuple[Fault, ...] = Field((), description="clients that fail on purpose")
+    secure_sum: Literal["off", "on", "full"] = Field(
+        "off", description="sums that the server sees only whole; full: every message of the protocol runs"
+    )
+    profile: Literal["devices", "organisations", "demo"] | None = Field(
+        None, description="minimums of the secure sum; when absent organisations with silos, else devices"
+    )
+    privacy: PrivacyConfig | None = Field(None, description="noise: user-level differential privacy")
     settings: dict[str, Any] = Field(default_factory=dict, description="the algorithm's own settings")
 
     @field_validator("settings")
@@ -57,8 +65,13 @@ class RunConfig(BaseModel):
 
 
 def run_config(values: dict[str, Any]) -> RunConfig:
-    """Return the checked settings, or one message that names what is wrong."""
-    return checked(RunConfig, values, "setting")
+    """Return the checked settings, or one message that names what is wrong.
+
+    With ``privacy`` the settings under which the algorithm is bounded (``Algorithm.dp``) become its defaults.
+    """
+    config = checked(RunConfig, values, "setting")
+    bounded = None if config.privacy is None else registry.get(config.algorithm).dp
+    return config if not bounded else config.model_copy(update={"settings": {**bounded, **config.settings}})
 
 
 def make_algorithm(name: str, settings: dict[str, Any], rounds: int | None = None) -> Algorithm:
@@ -112,11 +125,11 @@ def parse_setting(text: str) -> tuple[str, Any]:
 def to_toml(config: RunConfig) -> str:
     """Return the settings as TOML; reading it back gives an equal config."""
     values = {k: v for k, v in config.model_dump().items() if v is not None and v not in ({}, ())}
-    tables = {k: values.pop(k) for k in ("columns", "settings") if k in values}
+    tables = {k: values.pop(k) for k in ("columns", "privacy", "settings") if k in values}
     faults = values.pop("faults", ())
     lines = [HEAD, *toml_lines(values)]
     for table, content in tables.items():
-        lines += ["", f"[{table}]", *toml_lines(content)]
+        lines += ["", f"[{table}]", *toml_lines({k: v for k, v in content.items() if v is not None})]
     for fault in faults:
         lines += ["", "[[faults]]", *toml_lines(fault)]
     return "\n".join(lines) + "\n"

@@ -43,13 +43,15 @@ def reading(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data`` in one step."""
+def write_bytes(path: Path, data: bytes, secret: bool = False) -> None:
+    """Replace ``path`` by ``data`` in one step; ``secret``: readable by its owner alone, from the first byte on."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(temporary, "wb") as file:
+                if secret:
+                    os.chmod(temporary, 0o600)
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

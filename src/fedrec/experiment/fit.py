@@ -12,8 +12,10 @@ from fedrec.contract import Algorithm, Arrays, Catalog, FedrecError, Interaction
 from fedrec.data.task import Task
 from fedrec.metrics.ranking import per_user
 from fedrec.metrics.ranks import Ranks, Scorer, rank_all
+from fedrec.privacy.protection import Protection
 from fedrec.runtime.faults import Fault
 from fedrec.runtime.local import LocalRuntime
+from fedrec.runtime.secure import Members
 from fedrec.server.rounds import Record, State, Step, schedule, start, train
 
 
@@ -85,16 +87,27 @@ def fit(
     watch: Watcher | None = None,
     on_broadcast: bool = False,
     runtime: LocalRuntime | None = None,
+    protection: Protection | None = None,
+    members: Members | None = None,
 ) -> tuple[Model, Progress]:
     """Train to the end of the plan and return (the chosen model, how it went).
 
     ``progress``: where to go on (a checkpoint's); ``watch`` is called after every round with (progress, rounds in
     all); ``on_broadcast``: where the round is chosen, judge a round on its broadcast, with the private state before
-    it and the round's own key, as the PFedRec protocol does; ``runtime``: where the clients are, if they exist already.
+    it and the round's own key, as the PFedRec protocol does; ``runtime``: where the clients are, if they exist already;
+    ``protection`` and ``members``: noise and masks of a new runtime.
     """
     if runtime is None:
         runtime = LocalRuntime(
-            algorithm, catalog, users, options.seed, options.client_of, options.faults, chunk=options.chunk
+            algorithm,
+            catalog,
+            users,
+            options.seed,
+            options.client_of,
+            options.faults,
+            options.chunk,
+            protection,
+            members,
         )
     if progress is None:
         progress = Progress(start(algorithm, catalog, options.seed), runtime.private)

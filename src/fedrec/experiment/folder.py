@@ -1,7 +1,8 @@
 """The run folder: what a run writes, and what ``--resume``, ``recommend`` and ``report`` read back.
 
 metrics.json  config.toml  rounds.jsonl  model.safetensors  items.parquet  card.md  search.jsonl (with --tune)
-private/      what stays with users: state.safetensors (their arrays and histories), users.parquet (their ids)
+private/      what stays with users: state.safetensors (their arrays and histories), users.parquet (their ids);
+              with noise budget.jsonl (what was released), with a secure sum secure-sum.json (what clients remember)
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class RunFolder:
         self.config_file = path / "config.toml"
         self.search_file = path / "search.jsonl"
         self.metrics_file = path / "metrics.json"
+        self.noise_key_file = path / "private" / "noise.key"
+        self.memory_file = path / "private" / "secure-sum.json"
         self._records: dict[str, list[Record]] = {}
 
     @property
@@ -137,6 +140,7 @@ class RunFolder:
         with writing(self.path):
             for stage in STAGES:
                 self._checkpoint(stage).unlink(missing_ok=True)
+            self.noise_key_file.unlink(missing_ok=True)  # whoever has it can take the noise off again
 
     def _write_rounds(self) -> None:
         lines = [{"stage": stage, **asdict(r)} for stage, records in self._records.items() for r in records]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedrec import data as data_layer
-from fedrec.contract import Algorithm, Arrays, Catalog, DataError, Interactions
+from fedrec.contract import Algorithm, Arrays, Catalog, ConfigError, DataError, Interactions
 from fedrec.data.dataset import Dataset
 from fedrec.data.protocols import apply, describe_protocol
 from fedrec.data.splits import Split
@@ -20,7 +20,9 @@ from fedrec.experiment import evaluate
 from fedrec.experiment.config import RunConfig, make_algorithm, run_config
 from fedrec.experiment.fit import Model, Options, Progress, chooses_round, fit
 from fedrec.experiment.folder import RunFolder
+from fedrec.experiment.guard import Guard, guarded
 from fedrec.experiment.machine import environment, peak_rss_bytes, refuse_beyond_memory
+from fedrec.experiment.privacy import Federation, Safeguards, protection_in_words, safeguards
 from fedrec.experiment.progress import Reporter
 from fedrec.experiment.tune import Search, Tuner, search
 from fedrec.experiment.twin import compare_with_twin
@@ -42,6 +44,7 @@ class Prepared:
     options: Options
     labels: list[str]
     memory: int
+    safeguards: Safeguards | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,16 @@ def prepare(config: RunConfig, data: Dataset | None = None) -> Prepared:
     memory = refuse_beyond_memory(algorithm, catalog)
     every = config.evaluate_every or (1 if on_broadcast(config) else EVALUATE_EVERY)
     options = Options(config.seed, config.cohort, client_of, config.faults, every, selection(config.protocol))
-    return Prepared(config, data, split, catalog, algorithm, options, labels, memory)
+    guards = safeguards(
+        algorithm, catalog, _federation(config, split, labels), config.secure_sum, config.privacy, config.profile
+    )
+    return Prepared(config, data, split, catalog, algorithm, options, labels, memory, guards)
+
+
+def _federation(config: RunConfig, split: Split, labels: list[str]) -> Federation:
+    people = split.final.n_users
+    clients = len(labels) if config.silos is not None else people
+    return Federation(clients, people, config.cohort, config.silos is not None, 2 if split.refit else 1)
 
 
 def split_of(config: RunConfig, data: Dataset) -> Split:
@@ -103,7 +115,13 @@ def on_broadcast(config: RunConfig) -> bool:
 
 
 def validation_part(prepared: Prepared) -> Task:
-    """Return what settings are chosen on; DataError where the protocol holds no validation part out."""
+    """Return what settings are chosen on; DataError where the protocol holds none out, ConfigError under noise."""
+    if prepared.safeguards is not None and prepared.safeguards.mechanism is not None:
+        raise ConfigError(
+            "--tune with --privacy: each setting that is tried is one more training on the same people, and would be "
+            "charged as one. Tune on other people's data or on a public set without --privacy, then pass --set; "
+            "--dry-run shows what a year of trainings costs"
+        )
     if prepared.split.validation is None:
         raise DataError(
             f"--tune needs a validation part, and --protocol {prepared.config.protocol} holds none out here: "
@@ -144,18 +162,19 @@ def execute(
     began = time.perf_counter()
     split = prepared.split
     fingerprint = prepared.data.fingerprint()
-    stages = Stages(prepared, folder, fingerprint, quiet, resume)
-    model, progress = stages.run("train", split.train)
-    records = progress.records
-    validation: dict[str, float] = {}
-    spent = 0.0
-    if split.validation is not None:
-        started = time.perf_counter()
-        validation = evaluate.metrics(model.rank(split.validation), split.validation)
-        spent += time.perf_counter() - started
-    if split.refit:
-        model, progress = stages.run("final", split.final, model.round)
-        records = records + progress.records
+    with guarded(prepared.safeguards, folder, resume) as guard:
+        stages = Stages(prepared, folder, fingerprint, quiet, resume, guard)
+        model, progress = stages.run("train", split.train)
+        records = progress.records
+        validation: dict[str, float] = {}
+        spent = 0.0
+        if split.validation is not None:
+            started = time.perf_counter()
+            validation = evaluate.metrics(model.rank(split.validation), split.validation)
+            spent += time.perf_counter() - started
+        if split.refit:
+            model, progress = stages.run("final", split.final, model.round)
+            records = records + progress.records
     trained = time.perf_counter() - began - spent
     started = time.perf_counter()
     tested, ranks = _test(prepared, model)
@@ -172,8 +191,8 @@ def execute(
         "bytes": traffic(prepared, model, records),
         "seconds": {name: round(value, 4) for name, value in seconds.items()},
         "peak_rss_bytes": peak_rss_bytes(),
-        "privacy": None,
-        "simulated": "on one machine; masks and noise off",
+        "privacy": None if prepared.safeguards is None else prepared.safeguards.facts(),
+        "simulated": protection_in_words(prepared.safeguards),
         "failures": _failures(records),
         "environment": environment(),
     }
@@ -191,6 +210,7 @@ class Stages:
     fingerprint: str
     quiet: bool
     resume: bool
+    guard: Guard | None = None
 
     def run(self, stage: str, users: Interactions, stop_after: int | None = None) -> tuple[Model, Progress]:
         """Train, from the stage's checkpoint on if there is one; ``stop_after``: the round the first stage chose."""
@@ -211,7 +231,11 @@ class Stages:
                 folder.save(stage, now, self.fingerprint)
 
         with report:
-            return fit(algorithm, catalog, users, validation, options, progress, watch, on_broadcast(config))
+            protection, members = (None, None) if self.guard is None else self.guard.of(stage)
+            return fit(
+                algorithm, catalog, users, validation, options, progress, watch, on_broadcast(config),
+                protection=protection, members=members,
+            )  # fmt: skip
 
 
 def _test(prepared: Prepared, model: Model) -> tuple[dict[str, Any], Ranks | None]:
@@ -296,5 +320,6 @@ def dry_run(prepared: Prepared) -> dict[str, Any]:
             for p in phases
         ],
         "memory_estimate_bytes": prepared.memory,
-        "privacy": "simulated on one machine; masks and noise off",
+        "privacy": f"simulated {protection_in_words(prepared.safeguards)}",
+        **({} if prepared.safeguards is None else prepared.safeguards.forecast()),
     }

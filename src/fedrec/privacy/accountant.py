@@ -152,7 +152,7 @@ def _theta(s2: float) -> float:
     return 2 * exp(-x) / -expm1(-3 * x) if x > 0.0 else inf
 
 
-def _rounding_variance(entries: int) -> float:
+def rounding_variance(entries: int) -> float:
     """Return r2, in squared steps, at which ``entries`` rounded numbers lose a factor of e^(e^-46) in all."""
     return (CLOSE + log(4.0 * entries)) / (2 * pi**2)
 
@@ -165,7 +165,7 @@ def _lattice(releases: list[Release]) -> tuple[float, float]:
     """
     squares, slack = [], []
     for r in releases:
-        r2 = _rounding_variance(r.entries)
+        r2 = rounding_variance(r.entries)
         if r.variance <= 2 * r2:
             return inf, inf
         g = _theta(r2)
@@ -219,7 +219,7 @@ def variance_for(
     Of the integer mechanism, so a few squared steps more than a continuous Gaussian needs. Raises ConfigError where
     the steps are too coarse for the noise.
     """
-    need = times * (memberships * sensitivity / gaussian_mu(epsilon, delta)) ** 2 + _rounding_variance(entries)
+    need = times * (memberships * sensitivity / gaussian_mu(epsilon, delta)) ** 2 + rounding_variance(entries)
     for _ in range(60):
         release = Release(sensitivity, need, entries, shares, times)
         if cost([release], delta, memberships).epsilon <= epsilon:

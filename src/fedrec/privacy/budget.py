@@ -82,6 +82,7 @@ class BudgetLedger:
         self.recovered = False
         self._process, self._thread = os.getpid(), threading.Lock()
         self._releases: list[Release] = []
+        self._names: set[str] = set()
         self._lines, self._chain, self._size = 0, "", 0
         self._usable = False
         with _disk(path):
@@ -155,7 +156,15 @@ class BudgetLedger:
             after = self.check([release], f"release {name!r}")
             self._write({"kind": "release", "name": name, **asdict(release)})
             self._releases.append(release)
+            self._names.add(name)
             return after
+
+    def spend_once(self, release: Release, name: str) -> Cost:
+        """Count a release unless one of this name is counted: the same integers may be sent again after a crash.
+
+        The caller vouches that a name stands for one set of integers, noise included.
+        """
+        return self.spent if name in self._names else self.spend(release, name)
 
     def _write(self, body: dict[str, Any]) -> None:
         line, chain = _sealed({"n": self._lines, **body}, self._chain)
@@ -259,6 +268,7 @@ class BudgetLedger:
             )
         fields = Release.__dataclass_fields__
         self._releases = [Release(**{key: body[key] for key in fields}) for body in bodies[1:]]
+        self._names = {str(body["name"]) for body in bodies[1:]}
 
     def _write_budget(self) -> None:
         body = {"kind": "budget", "version": VERSION, "id": os.urandom(16).hex(), **asdict(self.budget)}

@@ -13,6 +13,7 @@ beyond what memory and the division instruction do; this is not a constant-time 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from fractions import Fraction
@@ -22,11 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedrec.contract import ConfigError
+from fedrec.contract import ConfigError, StorageError
 
 Read = Callable[[int], bytes]
 
 WORD = 64
+KEY = 32  # bytes of a noise key
 LARGEST = Fraction(2) ** 80  # of the variance: values then stay below 2^46, far inside int64
 NEAR = 2.0**-36  # the float64 value of exp(-x) is right to about 2^-50; closer than this, a coin is decided in integers
 CHUNK = 1 << 17  # proposals at a time, so that memory does not grow with the vector
@@ -85,6 +87,47 @@ def _powers() -> NDArray[np.uint64]:
 POWERS = _powers()
 
 
+class NoiseKey:
+    """A client's secret from which its noise is drawn, so that a round that is repeated after a crash adds the same.
+
+    The key comes from ``os.urandom``; it is kept with the client's private state until the training has ended, and
+    then forgotten: whoever has it can take the noise off again. Two contexts give independent noise (SHAKE-256 over
+    key, context and a counter).
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != KEY:
+            raise StorageError(f"a noise key of {len(secret)} bytes, expected {KEY}: the file is damaged; train anew")
+        self.secret = secret
+
+    def __repr__(self) -> str:
+        return "NoiseKey(...)"
+
+    @classmethod
+    def fresh(cls) -> NoiseKey:
+        """Return a new key from the operating system's randomness."""
+        return cls(os.urandom(KEY))
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Hash by which two keys are told apart; it gives nothing of the key away."""
+        return hashlib.sha256(b"fedrec noise key" + self.secret).digest()
+
+    def stream(self, context: bytes) -> Read:
+        """Return a source of bytes for one context; each call goes on where the last one ended."""
+        base = hashlib.shake_256(self.secret + len(context).to_bytes(8, "little") + context)
+        calls = 0
+
+        def read(n: int) -> bytes:
+            nonlocal calls
+            block = base.copy()
+            block.update(calls.to_bytes(8, "little"))
+            calls += 1
+            return block.digest(n)
+
+        return read
+
+
 class DiscreteGaussian:
     """Exact draws of the discrete Gaussian law of one variance.
 
@@ -104,6 +147,13 @@ class DiscreteGaussian:
             )
         self.scale = isqrt(self.variance.numerator // self.variance.denominator) + 1  # of the Laplace law proposed
         self._read: Read = os.urandom
+
+    @classmethod
+    def keyed(cls, variance: Fraction | int | float, key: NoiseKey, context: bytes) -> DiscreteGaussian:
+        """Return a sampler whose draws are a function of a secret key and of what they are for."""
+        made = cls(variance)
+        made._read = key.stream(context)
+        return made
 
     @classmethod
     def _for_tests(cls, variance: Fraction | int | float, read: Read) -> DiscreteGaussian:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +18,14 @@ class Fault(BaseModel):
 
     reason: str = Field(min_length=1, description="what the round's record says, e.g. 'battery low'")
     share: float = Field(ge=0, le=1, description="fraction of the cohort, each client by its own coin")
+
+
+def with_reasons(failures: dict[str, int], reasons: Iterable[str]) -> dict[str, int]:
+    """Return ``failures`` with one more client for each of these reasons."""
+    out = dict(failures)
+    for reason in reasons:
+        out[reason] = out.get(reason, 0) + 1
+    return out
 
 
 def split_failures(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fedrec.contract import ContractError
 from fedrec.privacy.secure import shamir
-from fedrec.privacy.secure.cohort import Cohort, read_key_list
+from fedrec.privacy.secure.cohort import Check, Cohort, check_key_list, read_key_list
 from fedrec.privacy.secure.errors import MessageError, Refused
 from fedrec.privacy.secure.keys import Identity, KeyPair, Random, derive, seal, unseal, verify
 from fedrec.privacy.secure.masks import Ring, add_mask, ring_type, sign_of
@@ -49,7 +49,8 @@ class SecureSumClient:
     """One client in one round.
 
     ``roster``: the pinned Ed25519 public keys of the members, in order; ``expected``: what this client knows of the
-    round; ``memory``: the rounds it took part in; ``vector``: its integers, (length,) of the ring's width, any sign.
+    round; ``memory``: the rounds it took part in; ``vector``: its integers, (length,) of the ring's width, any sign, or
+    a function that returns them when they are to be masked.
     """
 
     def __init__(
@@ -58,20 +59,18 @@ class SecureSumClient:
         roster: Sequence[bytes],
         expected: Expected,
         memory: RoundMemory,
-        vector: NDArray[Any],
+        vector: NDArray[Any] | Callable[[], NDArray[Any]],
         *,
         _random: Random = os.urandom,
+        _check: Check = check_key_list,
     ) -> None:
-        if vector.shape != (expected.length,) or vector.dtype.kind not in "iu":
-            raise ContractError(f"a vector {vector.dtype}{vector.shape}, expected integers ({expected.length},)")
-        if vector.dtype.itemsize * 8 != expected.bits:
-            raise ContractError(f"a vector of {vector.dtype}, expected integers of {expected.bits} bits")
         if identity.public not in roster:
             raise ContractError("this client's identity is not in the roster of the round: enrol it first")
         self.index = list(roster).index(identity.public)
         self._identity, self._roster, self._expected, self._memory = identity, list(roster), expected, memory
-        self._vector: Ring | None = vector.view(f"u{expected.bits // 8}")
-        self._random = _random
+        self._vector: Ring | Callable[[], NDArray[Any]] | None
+        self._vector = vector if callable(vector) else as_ring(vector, expected)
+        self._random, self._check = _random, _check
         self._stage = 0
         self._session = b""
         self._plan: Plan
@@ -136,7 +135,7 @@ class SecureSumClient:
         return self._sent
 
     def _shares(self, body: memoryview) -> bytes:
-        cohort = read_key_list(body, self._plan, self._roster, self._sent, self.index)
+        cohort = read_key_list(body, self._plan, self._roster, self._sent, self.index, self._check)
         holders = cohort.holders(self.index)
         if len(holders) < self._plan.threshold:
             raise Refused("threshold", f"{len(holders)} clients would hold shares, {self._plan.threshold} are needed")
@@ -181,12 +180,13 @@ class SecureSumClient:
         message = bytearray(HEADER.size + size)
         message[: HEADER.size] = header(Kind.MASKED, self._session, self.index, size)
         masked = np.frombuffer(message, ring_type(plan.bits), plan.length, HEADER.size)
-        assert self._vector is not None
-        masked[:] = self._vector
+        vector, self._vector = self._vector, None
+        assert vector is not None
+        masked[:] = as_ring(vector(), self._expected) if callable(vector) else vector
         add_mask(masked, self_mask_key(self._seed, self._session, self.index), 1)
         for peer in self._held.keys() - {self.index}:
             add_mask(masked, self._pairs[peer], sign_of(self.index, peer))
-        self._vector, self._pairs, self._seed = None, {}, b""
+        self._pairs, self._seed = {}, b""
         return bytes(message) + self._identity.sign(message)
 
     def _echo(self, body: memoryview) -> bytes:
@@ -226,6 +226,15 @@ class SecureSumClient:
             kind = SELF_SHARE if peer in self._lists[0] else PAIR_SHARE
             entries.append(REVEAL.pack(peer, kind, self._held[peer][kind]))
         return self._signed(Kind.UNMASK, pack_rows(entries))
+
+
+def as_ring(vector: NDArray[Any], expected: Expected) -> Ring:
+    """Return a client's integers as elements of the ring, or refuse a vector of another shape or width."""
+    if vector.shape != (expected.length,) or vector.dtype.kind not in "iu":
+        raise ContractError(f"a vector {vector.dtype}{vector.shape}, expected integers ({expected.length},)")
+    if vector.dtype.itemsize * 8 != expected.bits:
+        raise ContractError(f"a vector of {vector.dtype}, expected integers of {expected.bits} bits")
+    return vector.view(f"u{expected.bits // 8}")
 
 
 def check_lists(
