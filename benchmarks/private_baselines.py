@@ -52,7 +52,7 @@ HEAD = {
     "command": "python benchmarks/private_baselines.py --out benchmarks/results/private_baselines.json",
     "notes": [
         "Settings are chosen on validation for each epsilon; that is not charged to epsilon.",
-        '"no noise" is the bounded form itself, best of the same grid; the forms as published are elsewhere on this page.',
+        '"no noise" is the bounded form itself, best of the same grid; the forms as published stand above.',
     ],
 }
 
