@@ -51,22 +51,24 @@ class Config(Settings):
     reg: float = Field(3.0, gt=0, description="L2 penalty lambda")
     popularity: float = Field(1.0, ge=0, description="largest entry of the popularity column, which is not trained")
     popularity_power: float = Field(0.25, ge=0, le=1, description="exponent of the noisy counts in that column")
+    features: float = Field(0.3, ge=0, description="size of the columns of public item features, where there are any")
     init: float = Field(0.3, gt=0, description="standard deviation of the item vectors' norm at the start")
     step: float = Field(0.7, gt=0, le=1, description="share of the new item vectors, the rest is the round's before")
-    counts_share: float = Field(1.0, gt=0, description="privacy budget of the counts, against 3 of a round's u")
-    gram_share: float = Field(0.2, gt=0, description="privacy budget of a round's u u', against 3 of its u")
-    outer_share: float = Field(1.0, gt=0, description="privacy budget of a round's u u' by item, against 3 of its u")
+    counts_share: float = Field(0.3, gt=0, description="privacy budget of the counts, against 1 of a sweep's u")
+    gram_share: float = Field(0.05, gt=0, description="privacy budget of a sweep's u u', against 1 of its u")
+    outer_share: float = Field(0.3, gt=0, description="privacy budget of a sweep's u u' by item, against 1 of its u")
+    last_share: float = Field(2.0, gt=0, description="privacy budget of the last sweep, against 1 of each before it")
     bits: Literal[32, 64] = Field(32, description="width of the ring on the wire")
 
 
 class DpAls(Algorithm):
-    """score = u . v + u0 p: alternating ridge regressions in few rounds, every sum bounded person by person.
+    """score = u . v + u0 . f: alternating ridge regressions in few rounds, every sum bounded person by person.
 
     Round of counts: each of a person's m items counts 1 / sqrt(m), so a person's whole has norm 1. The head, weights
-    w_j = (count_j / largest)^mu and the popularity column p come from the noisy counts. Sweeps: a person solves
-    (u0, u) exactly from all items of the head, cuts u at gamma and sends u u' and, for each item, c_ij u with
-    sum_j c_ij^2 = B: norms gamma^2 and gamma sqrt(B) whatever the history. Vectors stay with the person (joint
-    differential privacy); items outside the head score lowest.
+    w_j = (count_j / largest)^mu and a popularity column come from the noisy counts; it and public features are the
+    fixed columns f. Sweeps: a person solves (u, u0) exactly from all items of the head, cuts u at gamma and sends
+    u u' and, for each item, c_ij u with sum_j c_ij^2 = B: norms gamma^2 and gamma sqrt(B) whatever the history. The
+    vectors stay with the person (joint differential privacy); items outside the head score lowest.
     """
 
     name = "dpals"
@@ -91,23 +93,35 @@ class DpAls(Algorithm):
         return min(n_items, max(1, round(float(self.config.item_frac) * n_items)))
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
-        c, m, d, root = self.config, self.width(catalog.n_items), self.config.dim, float(np.sqrt(self.config.budget))
+        c, m = self.config, self.width(catalog.n_items)
+        broadcast = ("places", "weights", "items", "gram")
+        counts = Stat((catalog.n_items,), 1.0, 1.0, c.bits, share=c.counts_share)
+        sweeps = (Phase("sweep", c.rounds - 1, self._stats(m, 1.0), broadcast),) if c.rounds > 1 else ()
+        last = Phase("last sweep", 1, self._stats(m, c.last_share), broadcast)
+        return (Phase("counts", 1, {"counts": counts}), *sweeps, last)
+
+    def _stats(self, m: int, share: float) -> dict[str, Stat]:
+        c, d, root = self.config, self.config.dim, float(np.sqrt(self.config.budget))
         stats = {
-            "gram": Stat((d, d), c.gamma**2, c.gamma**2, c.bits, symmetric=True, share=c.gram_share),
-            "linear": Stat((m, d), root * c.gamma, root * c.gamma, c.bits, share=3.0),
+            "gram": Stat((d, d), c.gamma**2, c.gamma**2, c.bits, symmetric=True, share=share * c.gram_share),
+            "linear": Stat((m, d), root * c.gamma, root * c.gamma, c.bits, share=share),
         }
         if c.statistics == "full":
             bound = root * c.gamma**2
-            stats["outer"] = Stat((m, d, d), bound, bound, c.bits, symmetric=True, share=c.outer_share)
-        return (
-            Phase("counts", 1, {"counts": Stat((catalog.n_items,), 1.0, 1.0, c.bits, share=c.counts_share)}),
-            Phase("sweep", c.rounds, stats, ("places", "weights", "items", "gram")),
-        )
+            stats["outer"] = Stat((m, d, d), bound, bound, c.bits, symmetric=True, share=share * c.outer_share)
+        return stats
 
     def shared(self, catalog: Catalog, seed: int) -> Arrays:
-        shape = (self.width(catalog.n_items), self.config.dim)
-        deviation = self.config.init / np.sqrt(self.config.dim)
-        return {"start": Key(seed, 0, "dpals items").generator().normal(0.0, deviation, shape)}
+        """Return the start of the item vectors: random, or random mixtures of the public features."""
+        generator, d = Key(seed, 0, "dpals items").generator(), self.config.dim
+        if catalog.features is None or self.config.features == 0:
+            start = generator.normal(0.0, self.config.init / np.sqrt(d), (catalog.n_items, d))
+            return {"start": start, "features": np.zeros((catalog.n_items, 0))}
+        features = np.asarray(catalog.features, np.float64) - np.mean(catalog.features, axis=0, dtype=np.float64)
+        features /= max(float(np.linalg.norm(features, axis=1).mean()), 1e-12)
+        mixture = generator.normal(0.0, self.config.init / np.sqrt(d), (features.shape[1], d))
+        with one_blas_thread():
+            return {"start": features @ mixture, "features": self.config.features * features}
 
     def client_update(
         self, phase: Phase, shared: Arrays, private: Arrays, history: History, rng: Rng
@@ -147,7 +161,7 @@ class DpAls(Algorithm):
     def server_update(self, phase: Phase, shared: Arrays, total: Total, round: int) -> Arrays:
         c = self.config
         if phase.name == "counts":
-            return self._begin(shared["start"], np.asarray(total["counts"], np.float64), total.sigma("counts"))
+            return self._begin(shared, np.asarray(total["counts"], np.float64), total.sigma("counts"))
         linear = np.asarray(total["linear"], np.float64)
         support = shared["support"] / max(total.users, 1)
         with one_blas_thread():
@@ -157,15 +171,15 @@ class DpAls(Algorithm):
             else:
                 base = c.alpha0 * positive(total["gram"]) + c.reg * np.eye(c.dim)
                 solved = np.linalg.solve(positive(total["outer"]) + base, linear[:, :, None])[:, :, 0]
-        step = c.step if round else 1.0
+        first = round == 0 and (phase.name == "sweep" or c.rounds == 1)
         items = np.array(shared["items"], np.float64)
-        items[:, 1:] += step * (solved - items[:, 1:])
+        items[:, : c.dim] += (1.0 if first else c.step) * (solved - items[:, : c.dim])
         return dict(shared) | with_gram(items)
 
-    def _begin(self, start: NDArray[np.float64], noisy: NDArray[np.float64], sigma: float) -> Arrays:
+    def _begin(self, shared: Arrays, noisy: NDArray[np.float64], sigma: float) -> Arrays:
         """Return the state that follows from the noisy counts: head, weights, and the start of the item vectors."""
         c = self.config
-        head = np.sort(np.argsort(-noisy, kind="stable")[: len(start)])
+        head = np.sort(np.argsort(-noisy, kind="stable")[: self.width(len(noisy))])
         places = np.full(len(noisy), -1, np.int32)
         places[head] = np.arange(len(head))
         counts = np.maximum(noisy[head], max(FEWEST, sigma / 2))
@@ -174,19 +188,19 @@ class DpAls(Algorithm):
         norm = float(np.sum(counts * weights**2)) / max(float(noisy.sum()), float(counts.sum()))
         column = c.popularity * (counts / counts.max()) ** c.popularity_power
         state = {"places": places, "weights": weights, "support": np.sqrt(c.budget / norm) * weights * counts}
-        return state | with_gram(np.column_stack([column, start]))
+        return state | with_gram(np.column_stack([shared["start"][head], column, shared["features"][head]]))
 
     def _head(self, shared: Arrays, users: Interactions) -> Interactions:
         return within(distinct(users), np.asarray(shared["places"]), len(shared["items"]))
 
     def _solve(self, shared: Arrays, own: Interactions) -> NDArray[np.float32]:
-        """Return (u0, u) of many users from their items of the head, (n_users, 1 + d)."""
+        """Return everybody's weights of the vectors' numbers and of the fixed columns, (n_users, d + 1 + features)."""
         items, base = np.asarray(shared["items"], np.float32), self.config.alpha0 * np.asarray(shared["gram"])
         return user_vectors(own, items, base, np.full(own.n_users, self.config.reg), np.inf)
 
     def _vectors(self, shared: Arrays, own: Interactions) -> NDArray[np.float64]:
-        """Return what is sent: u, at most gamma long, (n_users, d); the weight of the popularity column is not."""
-        return cut(self._solve(shared, own)[:, 1:].astype(np.float64), self.config.gamma * INSIDE)
+        """Return what is sent: u, at most gamma long, (n_users, d); weights of fixed columns stay with the person."""
+        return cut(self._solve(shared, own)[:, : self.config.dim].astype(np.float64), self.config.gamma * INSIDE)
 
     def adapt(self, shared: Arrays, private: Arrays, history: History, rng: Rng) -> Arrays:
         """Solve the person's vector for this history, without noise; new people alike."""
@@ -207,7 +221,7 @@ class DpAls(Algorithm):
         items, places = np.asarray(shared["items"], np.float32), np.asarray(shared["places"])
         with one_blas_thread():
             scores = np.asarray(vectors @ items.T, np.float32)
-        scores[~vectors.any(axis=1)] = items[:, 0]
+        scores[~vectors.any(axis=1)] = items[:, self.config.dim]
         out: Scores = np.repeat(scores.min(axis=1, keepdims=True) - np.float32(1.0), len(places), axis=1)
         out[:, places >= 0] = scores
         return out
