@@ -153,3 +153,35 @@ def test_the_largest_counts_make_the_head():
     state = algorithm.server_update(phase, algorithm.shared(catalog, 1), Total({"counts": noisy}, 100), 0)
     np.testing.assert_array_equal(np.flatnonzero(state["places"] >= 0), [2, 7])
     np.testing.assert_allclose(state["weights"], [1.0, (7 / 8) ** -0.25])
+
+
+def test_denoising_takes_off_what_the_noise_put_in():
+    """Rank 2 beside noise: the filter comes nearer to the truth, and keeps all of a sum without noise."""
+    rng = np.random.default_rng(3)
+    support = rng.uniform(1.0, 9.0, 400)
+    truth = support[:, None] * (rng.normal(size=(400, 2)) @ rng.normal(size=(2, 12)))
+    noisy = truth + rng.normal(0.0, 20.0, truth.shape)
+    error = np.linalg.norm(noisy - truth)
+    assert np.linalg.norm(dpals.denoised(noisy, support, 400.0) - truth) < 0.75 * error
+    assert dpals.denoised(truth, support, 0.0) is truth
+    np.testing.assert_allclose(dpals.denoised(truth, support, 1e-9), truth, rtol=1e-5, atol=1e-5)
+
+
+def test_public_features_are_fixed_columns():
+    """They start the item vectors, stay as they are, are never sent, and tell items apart from the first round on."""
+    features = np.repeat(np.eye(4, dtype=np.float32), 24, axis=0)
+    catalog = Catalog(96, 60, features)
+    algorithm = dpals.DpAls(**SMALL | {"features": 0.5})
+    shared = algorithm.shared(catalog, 1)
+    (phase, *_) = algorithm.plan(catalog)
+    state = algorithm.server_update(phase, shared, Total({"counts": np.ones(96)}, 60), 0)
+    assert state["items"].shape == (96, 4 + 1 + 4)
+    centred = features - features.mean(axis=0)
+    np.testing.assert_allclose(state["items"][:, 5:], 0.5 * centred / np.linalg.norm(centred, axis=1).mean(), rtol=1e-6)
+    assert np.linalg.matrix_rank(shared["start"]) == 3
+    history = history_of([0, 1, 2])
+    update, _ = algorithm.client_update(algorithm.plan(catalog)[1], state, {}, history, Rng(1))
+    assert {n: p.values.shape for n, p in update.items()} == {"gram": (4, 4), "linear": (3, 4)}
+    scores = algorithm.score(state, algorithm.adapt(state, {}, history, Rng(1)), history)
+    assert scores[:24].min() > scores[24:].max()
+    assert algorithm.shared(Catalog(96, 60), 1)["features"].shape == (96, 0)

@@ -43,18 +43,19 @@ class Config(Settings):
         "mf", description="an item's Gramian: its share of everybody's (mf), or a sum of its own, n d (d + 1) / 2"
     )
     rounds: int = Field(5, ge=1, le=50, description="sweeps after the round of counts; each solves all users and items")
-    item_frac: float = Field(0.2, gt=0, le=1, description="share of the items, by noisy counts, that is trained")
+    item_frac: float = Field(0.3, gt=0, le=1, description="share of the items, by noisy counts, that is trained")
     mu: float = Field(-0.25, ge=-2, le=1, description="exponent of an item's noisy count in a person's weights")
     budget: float = Field(100.0, gt=0, description="B: the squares of one person's weights add up to this")
-    gamma: float = Field(0.05, gt=0, description="Gamma: largest norm of a person's vector in the sums")
-    alpha0: float = Field(0.7, gt=0, description="weight of the pairs that did not happen, against c of those that did")
-    reg: float = Field(3.0, gt=0, description="L2 penalty lambda")
+    gamma: float = Field(0.08, gt=0, description="Gamma: largest norm of a person's vector in the sums")
+    alpha0: float = Field(0.5, gt=0, description="weight of the pairs that did not happen, against c of those that did")
+    reg: float = Field(6.0, gt=0, description="L2 penalty lambda")
     popularity: float = Field(1.0, ge=0, description="largest entry of the popularity column, which is not trained")
     popularity_power: float = Field(0.25, ge=0, le=1, description="exponent of the noisy counts in that column")
     features: float = Field(0.3, ge=0, description="size of the columns of public item features, where there are any")
     init: float = Field(0.3, gt=0, description="standard deviation of the item vectors' norm at the start")
     step: float = Field(0.7, gt=0, le=1, description="share of the new item vectors, the rest is the round's before")
-    counts_share: float = Field(0.3, gt=0, description="privacy budget of the counts, against 1 of a sweep's u")
+    denoise: float = Field(0.7, ge=0, le=2, description="noise variances taken off the directions of an item's sum")
+    counts_share: float = Field(0.2, gt=0, description="privacy budget of the counts, against 1 of a sweep's u")
     gram_share: float = Field(0.05, gt=0, description="privacy budget of a sweep's u u', against 1 of its u")
     outer_share: float = Field(0.3, gt=0, description="privacy budget of a sweep's u u' by item, against 1 of its u")
     last_share: float = Field(2.0, gt=0, description="privacy budget of the last sweep, against 1 of each before it")
@@ -165,6 +166,7 @@ class DpAls(Algorithm):
         linear = np.asarray(total["linear"], np.float64)
         support = shared["support"] / max(total.users, 1)
         with one_blas_thread():
+            linear = denoised(linear, shared["support"], c.denoise * total.sigma("linear") ** 2)
             if c.statistics == "mf":  # all items have the same eigenvectors
                 values, axes = np.linalg.eigh(np.asarray(total["gram"], np.float64))
                 solved = (linear @ axes) / (np.outer(support + c.alpha0, np.maximum(values, 0.0)) + c.reg) @ axes.T
@@ -231,3 +233,17 @@ def positive(matrices: NDArray[Any]) -> NDArray[np.float64]:
     """Return the nearest positive semidefinite matrices, (..., d, d): negative eigenvalues to 0."""
     values, axes = np.linalg.eigh(np.asarray(matrices, np.float64))
     return np.asarray((axes * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(axes, -1, -2))
+
+
+def denoised(linear: NDArray[np.float64], support: NDArray[np.float64], variance: float) -> NDArray[np.float64]:
+    """Return the sums (m, d) with the directions that hold little beside noise scaled down: a Wiener filter.
+
+    In the eigenbasis of the rows' second moments, each row by 1 / ``support`` (m,), a direction with moment e keeps
+    the share 1 - ``variance`` / e, at least 0. Many rows estimate few directions, so the filter costs no privacy.
+    """
+    if variance == 0.0:
+        return linear
+    weights = 1.0 / support
+    moments, axes = np.linalg.eigh((linear.T * (weights / weights.sum())) @ linear)
+    kept = 1.0 - variance / np.maximum(moments, variance)
+    return np.asarray((linear @ axes * kept) @ axes.T)
