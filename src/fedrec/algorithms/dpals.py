@@ -77,16 +77,17 @@ class DpAls(Algorithm):
         "private alternating least squares: few rounds of bounded sums of u u' and u",
         "Chien et al., Private Alternating Least Squares, ICML 2021; adaptive weights: Krichene et al., ICML 2023",
         "Differs from the paper: an item's Gramian is its share of everybody's (mf) unless statistics = full; counts "
-        "weigh 1 / sqrt(m) instead of a sample of items; a fixed popularity column; item vectors move by a step.",
+        "weigh 1 / sqrt(m) instead of a sample of items; popularity and public features are fixed columns; item "
+        "vectors move by a step; noise is taken off the sums' directions; the last sweep has a larger share.",
     )
     Config = Config
     random = True
     model = ("places", "items", "gram")
     dp: ClassVar[dict[str, Any]] = {}
     grid: ClassVar[dict[str, list[Any]]] = {
-        "gamma": [0.03, 0.06, 0.12],
-        "reg": [1.0, 3.0, 10.0],
-        "alpha0": [0.3, 1.0],
+        "gamma": [0.05, 0.08, 0.12],
+        "reg": [3.0, 6.0, 12.0],
+        "alpha0": [0.25, 0.5, 1.0],
     }
 
     def width(self, n_items: int) -> int:
@@ -239,7 +240,7 @@ def denoised(linear: NDArray[np.float64], support: NDArray[np.float64], variance
     """Return the sums (m, d) with the directions that hold little beside noise scaled down: a Wiener filter.
 
     In the eigenbasis of the rows' second moments, each row by 1 / ``support`` (m,), a direction with moment e keeps
-    the share 1 - ``variance`` / e, at least 0. Many rows estimate few directions, so the filter costs no privacy.
+    the share 1 - ``variance`` / e, at least 0. Only released sums go into it, so it costs no privacy.
     """
     if variance == 0.0:
         return linear
