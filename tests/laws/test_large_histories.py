@@ -36,6 +36,8 @@ def baskets() -> Interactions:
         ("slist", {"decay": (1.0,)}),
         ("lowpass", {"columns": 4, "rank": 8}),
         ("ials", {"dim": 4, "sweeps": 2}),
+        ("dpals", {"dim": 4, "rounds": 2, "mu": -0.5}),
+        ("dpals", {"dim": 4, "rounds": 2, "statistics": "full"}),
         ("fedmf", {"dim": 8, "rounds": 2, "clip": 0.01}),
     ],
 )

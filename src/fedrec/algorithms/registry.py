@@ -17,6 +17,7 @@ BUILT_IN = {
     "fedmf": "fedrec.algorithms.fedmf:FedMF",
     "pfedrec": "fedrec.algorithms.pfedrec:PFedRec",
     "ials": "fedrec.algorithms.ials:Ials",
+    "dpals": "fedrec.algorithms.dpals:DpAls",
     "lowpass": "fedrec.algorithms.lowpass:LowPass",
     "slist": "fedrec.algorithms.slist:Slist",
     "slist-lowrank": "fedrec.algorithms.slist_lowrank:SlistLowRank",
