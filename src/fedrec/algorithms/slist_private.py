@@ -44,7 +44,8 @@ class Config(Settings):
     reg: float = Field(3.0, gt=0, description="ridge penalty lambda without noise")
     noise_reg: float = Field(30.0, ge=0, description="added to reg: this times the deviation of the noise in C")
     shrink: float = Field(0.5, ge=0, description="noise energy taken off an item's column, 1: what is expected")
-    recency: float = Field(0.5, ge=0, le=4, description="p: a target a steps before the last counts (1 + a/4)^-p")
+    flatten: float = Field(0.4, ge=0, le=1, description="an item's scores are divided by (norm + median norm)^flatten")
+    recency: float = Field(0.3, ge=0, le=4, description="p: a target a steps before the last counts (1 + a/4)^-p")
     shares: tuple[float, float, float] = Field((1.0, 1.0, 0.3), description="of the budget: first C, second C, A")
     steps: Literal["item", "day", "timestamp"] = Field("item", description="what one step of the decay is")
 
@@ -146,6 +147,8 @@ class SlistPrivate(Algorithm):
             both = np.concatenate([shared["first"], cross], axis=1)
             reg = self.config.reg + self.config.noise_reg * total.sigma(phase.name)
             core = np.linalg.solve(moments + reg * np.eye(len(moments)), both.T)
+        norms = np.linalg.norm(core, axis=0)
+        core /= np.maximum(norms + np.median(norms), 1e-12) ** self.config.flatten
         return {"bases": shared["bases"], "core": core.astype(np.float32)}
 
     def score(self, shared: Arrays, private: Arrays, history: History) -> Scores:
@@ -166,7 +169,7 @@ class SlistPrivate(Algorithm):
 
 
 def _public_basis(catalog: Catalog, width: int, key: Key) -> FloatArray:
-    """Return (n, width): singular vectors of the features times the roots of their values, random where they end."""
+    """Return (n, width), rows of norm 1: left singular vectors of the features, random columns where they end."""
     n, features = catalog.n_items, catalog.features
     basis = np.zeros((n, 0))
     if features is not None:
@@ -178,16 +181,14 @@ def _public_basis(catalog: Catalog, width: int, key: Key) -> FloatArray:
             keep = values > 1e-10 * max(float(values[-1]), 1e-300)
             values, vectors = values[keep][::-1], vectors[:, keep][:, ::-1]
             vectors = vectors * np.where(vectors[np.abs(vectors).argmax(axis=0), range(len(values))] < 0, -1.0, 1.0)
-            basis = matrix @ vectors * values**-0.25
-    spread = float(np.sqrt(np.square(basis[:, -1]).mean())) if basis.shape[1] else 1.0
-    fill = key.generator().normal(size=(n, width)) * max(spread, 1e-12)
+            basis = matrix @ vectors / np.sqrt(values)
+    fill = key.generator().normal(size=(n, width)) / np.sqrt(n)  # columns of norm 1, as the others are
     return _unit_rows(np.concatenate([basis, fill[:, basis.shape[1] :]], axis=1))
 
 
 def _basis_of(cross: FloatArray, width: int) -> FloatArray:
-    """Return left singular vectors of an item-by-state sum, its rows divided by the root of their norm."""
-    norms = np.linalg.norm(cross, axis=1, keepdims=True)
-    vectors, _, _ = np.linalg.svd(cross / np.sqrt(np.maximum(norms, 1e-12)), full_matrices=False)
+    """Return left singular vectors of an item-by-state sum, rows of norm 1."""
+    vectors, _, _ = np.linalg.svd(cross, full_matrices=False)
     vectors = vectors[:, :width]
     return _unit_rows(vectors * np.where(vectors[np.abs(vectors).argmax(axis=0), range(width)] < 0, -1.0, 1.0))
 
