@@ -15,8 +15,7 @@ _YEAR = re.compile(r"\((\d{4})\)\s*$")
 _BRACKETS = re.compile(r"\([^)]*\)")
 _WORD = re.compile(r"[^\W\d_]+")
 _NUMBER = re.compile(r"\d+")
-YEARS = 4.0  # years: standard deviation of the smoothing of a release year
-STEP = 2.0  # years between the centres
+YEARS = 2.0  # years: standard deviation of the smoothing of a release year, and distance of the centres
 DECADE = 5.0  # years: the same for the crossing with genres, spread and distance of centres
 CODES = 4.0  # places in the catalogue: standard deviation of the smoothing of a product code
 WORDS = 0.7  # weight of the title's words against each other block
@@ -34,7 +33,7 @@ def public_features(data: Dataset, rarest: int = 2) -> NDArray[np.float32] | Non
     if titles is not None:
         blocks.append(WORDS * _words(titles, rarest))
     genres, years = _genres(data), _years(titles)
-    blocks += [block for block in (genres, _smooth(years, YEARS, STEP)) if block is not None]
+    blocks += [block for block in (genres, _smooth(years, YEARS, YEARS)) if block is not None]
     decades = _smooth(years, DECADE, DECADE)
     if genres is not None and decades is not None:
         blocks.append((genres[:, :, None] * decades[:, None, :]).reshape(len(genres), -1))
