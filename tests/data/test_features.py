@@ -46,7 +46,9 @@ def test_product_codes_that_follow_each_other_are_near() -> None:
 def test_nothing_is_made_of_ids_or_prices() -> None:
     assert public_features(shelf(None, price=["1.0", "2.0"])) is None
     assert public_features(shelf(["a", "b"])) is None
-    assert public_features(Dataset("bare", Interactions.from_lists(2, [[0]]), pl.Series([0]), pl.Series([0, 1]))) is None
+    assert (
+        public_features(Dataset("bare", Interactions.from_lists(2, [[0]]), pl.Series([0]), pl.Series([0, 1]))) is None
+    )
 
 
 def test_the_bundled_shop_has_features_that_no_interaction_changes() -> None:

@@ -13,13 +13,11 @@ def test_states_are_those_of_the_definition(unit: str, decay: float) -> None:
     users = awkward(repeats=True)
     steps = step_numbers(users, unit)
     bases = [np.random.default_rng(k).normal(size=(users.n_items, 3 + k)) for k in range(2)]
-    last = units.last_states(users, steps, bases, decay)
     for u in range(users.n_users):
         mine = slice(int(users.offsets[u]), int(users.offsets[u + 1]))
         got = units.unit_states(users.items[mine], steps[mine], bases, decay)
         plain = [units.plain_states(users.items[mine], steps[mine], basis, decay) for basis in bases]
         np.testing.assert_allclose(got, np.concatenate(plain, axis=1), atol=1e-12)
-        np.testing.assert_array_equal(got[-1], last[u])
         norms = np.linalg.norm(got[:, :3], axis=1)
         assert np.all((np.abs(norms - 1) < 1e-12) | (norms == 0))
 

@@ -70,7 +70,7 @@ def test_the_root_of_the_weight_in_the_second_moment_breaks_its_bound(monkeypatc
     moment = world.moments()[-1]
 
     def wrong(states: Any, weights: Any) -> Any:
-        scaled = states[: len(weights)] * np.sqrt(weights)[:, None]
+        scaled = states * np.sqrt(weights)[:, None]
         return scaled.T @ scaled
 
     monkeypatch.setattr(units, "second_moment", wrong)

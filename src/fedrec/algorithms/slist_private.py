@@ -29,8 +29,9 @@ from fedrec.contract import (
     UpdateSum,
 )
 from fedrec.kernels.lanes import one_blas_thread
-from fedrec.kernels.steps import history_steps, step_numbers
-from fedrec.kernels.units import add_moments, add_targets, last_states, second_moment, target_weights, unit_states
+from fedrec.kernels.linear import add_rows
+from fedrec.kernels.steps import decayed_states, history_steps, step_numbers
+from fedrec.kernels.units import add_moments, add_targets, second_moment, target_weights, unit_states
 
 FloatArray = NDArray[np.float64]
 
@@ -40,13 +41,14 @@ class Config(Settings):
 
     decay: float = Field(0.8, ge=0, lt=1, description="state decay g")
     rank: int = Field(64, ge=1, le=4096, description="columns of the first basis, from public features")
-    second_rank: int = Field(48, ge=1, le=4096, description="columns of the second, from the first release")
+    second_rank: int = Field(64, ge=1, le=4096, description="columns of the second, from the first release")
     reg: float = Field(3.0, gt=0, description="ridge penalty lambda without noise")
-    noise_reg: float = Field(30.0, ge=0, description="added to reg: this times the deviation of the noise in C")
-    shrink: float = Field(0.5, ge=0, description="noise energy taken off an item's column, 1: what is expected")
+    noise_reg: float = Field(60.0, ge=0, description="added to reg: this times the deviation of the noise in C")
+    shrink: float = Field(0.0, ge=0, description="noise energy taken off an item's column, 1: what is expected")
     flatten: float = Field(0.4, ge=0, le=1, description="an item's scores are divided by (norm + median norm)^flatten")
+    mirror: float = Field(0.5, ge=0, le=2, description="weight of B' Q' beside Q B: what followed may also precede")
     recency: float = Field(0.3, ge=0, le=4, description="p: a target a steps before the last counts (1 + a/4)^-p")
-    shares: tuple[float, float, float] = Field((1.0, 1.0, 0.3), description="of the budget: first C, second C, A")
+    shares: tuple[float, float, float] = Field((1.5, 1.0, 0.2), description="of the budget: first C, second C, A")
     steps: Literal["item", "day", "timestamp"] = Field("item", description="what one step of the decay is")
 
 
@@ -57,6 +59,8 @@ class SlistPrivate(Algorithm):
     it; the second basis is what that says of items. Round 2 sums C2 on the second, and A of both states side by side.
     A person's distinct targets have weights w with sum w^2 = 1: the columns of C are w times unit vectors, so C has
     norm 1 at most; A is a mean of z z' with |z|^2 <= 2, so its norm is 2 at most.
+    Scores are s' (Q B + mirror B' Q'), s the decayed state: noise in Q B says nothing of noise in B' Q', which helps
+    as far as items follow each other both ways.
     """
 
     name = "slist-private"
@@ -71,11 +75,13 @@ class SlistPrivate(Algorithm):
     dp: ClassVar[Mapping[str, Any] | None] = {}
     model = ("bases", "core")
     grid: ClassVar[dict[str, list[Any]]] = {
-        "decay": [0.6, 0.7, 0.8],
-        "noise_reg": [15.0, 30.0, 60.0],
-        "reg": [0.3, 3.0, 30.0],
+        "decay": [0.6, 0.7, 0.8, 0.9],
+        "recency": [0.0, 0.3],
+        "reg": [1.0, 3.0, 10.0, 30.0],
+        "mirror": [0.0, 0.2, 0.5],
+        "flatten": [0.0, 0.2, 0.4],
     }
-    server_only = frozenset({"reg"})
+    server_only = frozenset({"reg", "noise_reg", "mirror", "flatten"})
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
         first, second = self.widths(catalog.n_items)
@@ -156,11 +162,13 @@ class SlistPrivate(Algorithm):
         return np.asarray(self.cohort_scores(shared, private, users, Key(0))[0])
 
     def cohort_scores(self, shared: Arrays, private: Arrays, users: Interactions, key: Key) -> Scores:
-        first = self.widths(users.n_items)[0]
-        bases = [np.ascontiguousarray(b, np.float64) for b in np.split(shared["bases"], [first], axis=1)]
-        states = last_states(users, step_numbers(users, self.config.steps), bases, self.config.decay)
+        c, bases, core = self.config, shared["bases"], shared["core"]
+        rows, values, offsets = decayed_states(users, (c.decay,), c.steps)
+        width = bases.shape[1]
+        states = add_rows(np.concatenate([bases, core.T], axis=1), users, values, rows, offsets)
         with one_blas_thread():
-            return np.asarray(states.astype(np.float32) @ shared["core"], np.float32)
+            forwards = states[:, :width] @ core
+            return np.asarray(forwards + np.float32(c.mirror) * (states[:, width:] @ bases.T), np.float32)
 
     def memory_estimate(self, catalog: Catalog) -> int:
         """Return the bytes of the largest ring with one copy a thread, and of the decoded sums."""

@@ -23,10 +23,9 @@ FADE = 4.0  # steps in which a target's weight falls by a factor of 2 at recency
 
 
 def plain_states(items: NDArray[np.int32], steps: NDArray[np.int32], basis: FloatArray, decay: float) -> FloatArray:
-    """Return the state before each interaction and, last, after all of them: (m + 1, r) float64, norms 1 or 0."""
-    moments = np.append(steps, steps.max(initial=-1) + 1)
-    out = np.zeros((len(moments), basis.shape[1]))
-    for row, now in enumerate(moments):
+    """Return the state before each interaction of one user, (m, r) float64, norms 1 or 0."""
+    out = np.zeros((len(items), basis.shape[1]))
+    for row, now in enumerate(steps):
         before = steps < now
         out[row] = (float(decay) ** (now - 1 - steps[before])) @ basis[items[before]]
     norms = np.linalg.norm(out, axis=1, keepdims=True)
@@ -44,42 +43,29 @@ def _unit(state, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _states(out, first, lo, hi, items, steps, basis, decay, all_of_them):  # type: ignore[no-untyped-def]
-    """Write the states of one user's interactions [lo, hi) and the one after them to columns ``first``.. of out."""
+def _states(out, first, items, steps, basis, decay):  # type: ignore[no-untyped-def]
+    """Write the states of one user's interactions to columns ``first``.. of ``out``."""
     width = basis.shape[1]
     state = np.zeros(width)
     pending = np.zeros(width)
-    for p in range(lo, hi):
-        if p > lo and steps[p] != steps[p - 1]:
+    for p in range(len(items)):
+        if p > 0 and steps[p] != steps[p - 1]:
             for c in range(width):
                 state[c] = decay * state[c] + pending[c]
                 pending[c] = 0.0
-        if all_of_them:
-            _unit(state, out[p - lo, first : first + width])
+        _unit(state, out[p, first : first + width])
         for c in range(width):
             pending[c] += basis[items[p], c]
-    for c in range(width):
-        state[c] = decay * state[c] + pending[c]
-    _unit(state, out[len(out) - 1, first : first + width])
 
 
 def unit_states(
-    items: NDArray[np.int32], steps: NDArray[np.int32], bases: list[FloatArray], decay: float, last: bool = False
+    items: NDArray[np.int32], steps: NDArray[np.int32], bases: list[FloatArray], decay: float
 ) -> FloatArray:
-    """Return ``plain_states`` of each basis side by side, (m + 1, all columns) float64; ``last``: the last row only."""
-    out, first = np.zeros((1 if last else len(items) + 1, sum(b.shape[1] for b in bases))), 0
+    """Return ``plain_states`` of each basis side by side, (m, all columns) float64."""
+    out, first = np.zeros((len(items), sum(b.shape[1] for b in bases))), 0
     for basis in bases:
-        _states(out, first, 0, len(items), items, steps, basis, decay, not last)
+        _states(out, first, items, steps, basis, decay)
         first += basis.shape[1]
-    return out
-
-
-def last_states(users: Interactions, steps: NDArray[np.int32], bases: list[FloatArray], decay: float) -> FloatArray:
-    """Return the state after each user's whole history, (n_users, all columns) float64."""
-    out = np.zeros((users.n_users, sum(b.shape[1] for b in bases)))
-    for u in range(users.n_users):
-        mine = slice(int(users.offsets[u]), int(users.offsets[u + 1]))
-        out[u] = unit_states(users.items[mine], steps[mine], bases, decay, last=True)[0]
     return out
 
 
@@ -109,7 +95,7 @@ def _add(ring, items, states, weights, scale):  # type: ignore[no-untyped-def]
 
 def second_moment(states: FloatArray, weights: FloatArray) -> FloatArray:
     """Return the sum of weight^2 z z' over rows z of ``states``, (r, r); call it with one BLAS thread."""
-    scaled = states[: len(weights)] * weights[:, None]
+    scaled = states * weights[:, None]
     return np.asarray(scaled.T @ scaled)
 
 
