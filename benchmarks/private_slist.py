@@ -38,16 +38,16 @@ LAST, BASKET = "leave-last-out", "last-basket"
 NOISE = (0, 1, 2)  # noise seeds of the test figures
 TRIAL = (10, 11)  # of the search
 GRID: dict[str, list[Any]] = {
-    "decay": [0.6, 0.7, 0.8, 0.9],
+    "decay": [0.6, 0.7, 0.8, 0.9, 0.95],
     "recency": [0.0, 0.3, 0.6],
 }
 NOISY: dict[str, list[Any]] = {
     "ranks": [(16, 16), (32, 32), (64, 64), (96, 96)],
-    "noise_reg": [20.0, 40.0, 60.0, 90.0, 140.0],
+    "noise_reg": [20.0, 40.0, 60.0, 90.0, 140.0, 220.0],
     "shares": [(1.5, 1.0, 0.2), (3.0, 1.0, 0.2), (1.0, 1.0, 0.1)],
     "shrink": [0.0, 0.5],
-    "mirror": [0.0, 0.3, 0.5, 0.8],
-    "flatten": [0.2, 0.4, 0.6],
+    "mirror": [0.0, 0.3, 0.5, 0.8, 1.2],
+    "flatten": [0.2, 0.4, 0.6, 0.8],
 }
 
 
