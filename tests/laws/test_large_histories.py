@@ -32,6 +32,8 @@ def baskets() -> Interactions:
     [
         ("slist-lowrank", {"decay": (0.8,), "rank": 8, "steps": "day"}),
         ("slist-lowrank", {"rank": 8}),
+        ("slist-private", {"rank": 8, "second_rank": 6}),
+        ("slist-private", {"rank": 8, "second_rank": 6, "steps": "day", "recency": 0.0}),
         ("slist", {"decay": (0.8, 0.99), "steps": "day", "joint": 0.3}),
         ("slist", {"decay": (1.0,)}),
         ("lowpass", {"columns": 4, "rank": 8}),

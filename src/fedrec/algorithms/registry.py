@@ -21,6 +21,7 @@ BUILT_IN = {
     "lowpass": "fedrec.algorithms.lowpass:LowPass",
     "slist": "fedrec.algorithms.slist:Slist",
     "slist-lowrank": "fedrec.algorithms.slist_lowrank:SlistLowRank",
+    "slist-private": "fedrec.algorithms.slist_private:SlistPrivate",
     "alone": "fedrec.algorithms.alone:Alone",
 }
 
