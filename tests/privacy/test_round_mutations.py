@@ -76,7 +76,7 @@ def round_of(m: Any, guard: Any, shown: np.ndarray | None = None, members: Any =
     sums = SimpleNamespace(vector=lambda: np.zeros(8000, np.int32) if shown is None else shown.copy())
     some = np.arange(clients)
     asked = m.protected.Request(WIDE, bytes(32), some, some, Key(0), "a round", "a statistic")
-    return m.protected.protected_sum(guard, members or Members(DEMO), asked, lambda _: sums)
+    return m.protected.protected_sum(guard, members or Members(DEMO), asked, lambda _: (sums, {}))
 
 
 def guard_a_release_is_written_down_first(m: Any) -> None:

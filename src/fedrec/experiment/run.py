@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fedrec import data as data_layer
 from fedrec.contract import Algorithm, Arrays, Catalog, ConfigError, DataError, Interactions
 from fedrec.data.dataset import Dataset
+from fedrec.data.features import public_features
 from fedrec.data.protocols import apply, describe_protocol
 from fedrec.data.splits import Split
 from fedrec.data.task import Task
@@ -76,7 +77,8 @@ def prepare(config: RunConfig, data: Dataset | None = None) -> Prepared:
     algorithm = make_algorithm(config.algorithm, config.settings, config.rounds)
     data = data if data is not None else load_data(config)
     split = split_of(config, data)
-    catalog = Catalog(data.n_items, data.n_users)
+    features = public_features(data) if algorithm.uses_features else None
+    catalog = Catalog(data.n_items, data.n_users, features)
     client_of: NDArray[np.int64] | None = None
     labels: list[str] = []
     if config.silos is not None:
