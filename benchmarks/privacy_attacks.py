@@ -65,7 +65,7 @@ def linked(algorithm: str, data: str, noise: bool, **settings: Any) -> Row:
 
 def _noise(s: Setup, cohort: int) -> Mechanism:
     fewest = max(int(0.9 * cohort), 1)
-    return calibrate(s.plan, max(s.users.n_users, 1), Target(EPSILON, DELTA), fewest, cohort)
+    return calibrate(s.plan, cohort, Target(EPSILON, DELTA), fewest, cohort)
 
 
 def inferred(algorithm: str, data: str, epsilon: float | None) -> Row:

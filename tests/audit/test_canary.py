@@ -70,6 +70,18 @@ def test_every_kind_of_statistic_is_audited(name: str) -> None:
     assert found.mu == pytest.approx(m.cost.mu, abs=4 * found.error)
 
 
+def test_a_small_statistic_carries_no_canaries_and_is_taken_off_the_account() -> None:
+    plan = (Phase("sums", 2, {"big": Stat((SIZE,), 1.0, 1.0), "small": Stat((9, 9), 1.0, 1.0, symmetric=True)}),)
+    m = mechanism(4.0, plan)
+    assert canary.large(plan[0]) == ["big"]
+    carried = canary.covered(plan, m)
+    assert 2.5 < carried < 3.0  # half of mu^2
+    found = canary.run(plan, m, 5, 400)
+    assert found is not None
+    assert found.mu == pytest.approx(m.cost.mu / 2**0.5, abs=4 * found.error)
+    assert canary.covered(PLAN, mechanism()) == pytest.approx(4.0, rel=1e-3)
+
+
 def test_statistics_with_room_for_few_canaries_are_audited_again_and_again() -> None:
     plan = (Phase("counts", 1, {"counts": Stat((900,), 1.0, 5.0, counts=True)}),)
     found = canary.run(plan, mechanism(4.0, plan), 1)

@@ -36,7 +36,7 @@ def raw(setup: Setup, moment: Moment) -> Line:
     rows = setup.chosen[: max(3, ROOM // max(size, 1))]
     scores, guesses = [], []
     for row in rows:
-        stats = setup.plain_sum(moment, np.array([row])).decode().stats
+        stats = moment.by_item(setup.plain_sum(moment, np.array([row])).decode().stats)
         found = lists.guessed(moment.phase, stats, n, negatives)
         if found is None:
             return skipped(RAW, experiment, "no statistic of this phase is indexed by item")
@@ -98,8 +98,7 @@ def held(setup: Setup, stake: Line) -> Line:
 def _of_sum(setup: Setup, moment: Moment) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Return (F1 of the heaviest items of a sum, F1 of the most popular ones) for each person, or None."""
     n = setup.catalog.n_items
-    total = setup.server_view(moment)
-    heavy = lists.heavy(moment.phase, total.stats, n)
+    heavy = lists.heavy(moment.phase, moment.by_item(setup.server_view(moment).stats), n)
     if not heavy.any():
         return None
     mine = [setup.liked(row) for row in setup.chosen]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fedrec.audit.line import Interval, Line, judged, skipped
 from fedrec.audit.setup import Moment, Setup
-from fedrec.contract import Key, row_of
+from fedrec.contract import ConfigError, Key, row_of
 from fedrec.privacy.mechanism import Mechanism, Target, calibrate
 from fedrec.privacy.noise import NoiseKey
 from fedrec.privacy.protection import Protection
@@ -75,11 +75,12 @@ def link(rows: NDArray[np.float64], owners: list[NDArray[np.int64]], error: floa
 
 def table_of(setup: Setup, moment: Moment) -> str | None:
     """Return the name of the phase's statistic with one vector an item, the narrowest, or None."""
-    n = setup.catalog.n_items
+    n, places = setup.catalog.n_items, moment.broadcast.get("places")
+    lengths = {n} if places is None else {n, int(places.max()) + 1}
     able = [
         (int(np.prod(s.shape[1:])), name)
         for name, s in moment.phase.stats.items()
-        if len(s.shape) > 1 and s.shape[0] == n and s.shape[-1] > 1
+        if len(s.shape) > 1 and s.shape[0] in lengths and s.shape[-1] > 1
     ]
     return min(able)[1] if able else None
 
@@ -99,14 +100,15 @@ def in_cohort(setup: Setup, moment: Moment, name: str, rows: NDArray[np.int64], 
         error = (
             0.0 if moment.phase.stats[name].counts else total.quantum[name] / 2
         )  # of a row that one person alone wrote
-        table = np.asarray(total.decode()[name], np.float64)
+        table = np.asarray(moment.by_item({name: total.decode()[name]})[name], np.float64)
     else:
         guard = Protection(noise.fewest, len(rows), noise, key=NoiseKey.fresh())
         lifted = setup.ring(moment, guard)
         setup.add_updates(moment, rows, lifted)
         vector = lifted.vector()
         guard.add_share(moment.phase, vector, len(rows), b"audit")
-        table = np.asarray(guard.decode(moment.phase, vector, 1, len(rows), len(rows))[name], np.float64)
+        seen = guard.decode(moment.phase, vector, 1, len(rows), len(rows))[name]
+        table = np.asarray(moment.by_item({name: seen})[name], np.float64)
         error = 0.0
     if getattr(setup.algorithm.config, "negatives", 0) and len(rows) > SLOW:
         found = partners(narrowed(table, setup.seed), error) >= 0
@@ -117,7 +119,9 @@ def in_cohort(setup: Setup, moment: Moment, name: str, rows: NDArray[np.int64], 
 def touched_by(setup: Setup, moment: Moment, name: str, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Return the item rows that each person's update touches: those of the history, and of local negatives."""
     if not getattr(setup.algorithm.config, "negatives", 0):
-        return [setup.liked(int(row)) for row in rows]
+        places = moment.broadcast.get("places")
+        mine = [setup.liked(int(row)) for row in rows]
+        return mine if places is None else [items[places[items] >= 0] for items in mine]
     key = Key(setup.config.seed, moment.number, "update")
     out = []
     for row in rows:
@@ -193,7 +197,10 @@ def _noise_for(setup: Setup, cohort: int) -> Mechanism | None:
     assert setup.safeguards.mechanism is not None
     target = replace(setup.safeguards.mechanism.target)
     fewest = max(int(0.9 * cohort), 1)
-    return calibrate(setup.plan, max(setup.users.n_users, 1), Target(target.epsilon, target.delta), fewest, cohort)
+    try:
+        return calibrate(setup.plan, cohort, Target(target.epsilon, target.delta), fewest, cohort)
+    except ConfigError:  # the ring has no room for the noise of so few
+        return None
 
 
 def _row(setup: Setup, moment: Moment, name: str, cohort: int, noise: Mechanism | None) -> dict[str, object]:

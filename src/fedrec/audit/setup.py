@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,24 @@ class Moment:
     number: int
     broadcast: Arrays
     private: Arrays
+
+    def by_item(self, stats: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return statistics with a row an item, where the broadcast says in ``places`` which row is which item's.
+
+        Items without a row (-1) get zeros.
+        """
+        places = self.broadcast.get("places")
+        if places is None:
+            return dict(stats)
+        out = {}
+        for name, array in stats.items():
+            if array.ndim < 2 or len(array) != int(places.max()) + 1 or len(array) == len(places):
+                out[name] = array
+                continue
+            wide = np.zeros((len(places), *array.shape[1:]), array.dtype)
+            wide[places >= 0] = array[places[places >= 0]]
+            out[name] = wide
+        return out
 
 
 class Setup:
@@ -153,9 +173,8 @@ class Setup:
         if self.safeguards is None:
             return None
         who = Federation(people, people)
-        made = safeguards(
-            self.algorithm, Catalog(self.catalog.n_items, people), who, c.secure_sum, c.privacy, c.profile
-        )
+        catalog = replace(self.catalog, n_users=people)
+        made = safeguards(self.algorithm, catalog, who, c.secure_sum, c.privacy, c.profile)
         return None if made is None else made.protection("audit", NoiseKey.fresh(), None)
 
     def runtime(self, moment: Moment, protection: Protection | None) -> LocalRuntime:
@@ -187,6 +206,6 @@ class Setup:
         """Return the shared state after a whole training on some people."""
         options = Options(self.config.seed)
         people = replace(users, users=np.arange(users.n_users, dtype=np.int64), _cache={})
-        catalog = Catalog(self.catalog.n_items, users.n_users)
+        catalog = replace(self.catalog, n_users=users.n_users)
         model, _ = fit(self.algorithm, catalog, people, None, options, protection=protection)
         return model.shared

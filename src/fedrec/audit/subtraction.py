@@ -66,11 +66,11 @@ def subtracted(setup: Setup, moment: Moment, row: int) -> tuple[Total, str]:
 
 def read(setup: Setup, moment: Moment, difference: Total, length: int) -> NDArray[np.int64] | None:
     """Return the list that a difference names: everything not zero without noise, else the heaviest items."""
-    n = setup.catalog.n_items
+    n, stats = setup.catalog.n_items, moment.by_item(difference.stats)
     if not setup.noisy:
         negatives = bool(getattr(setup.algorithm.config, "negatives", 0))
-        return lists.guessed(moment.phase, difference.stats, n, negatives)
-    heavy = lists.heavy(moment.phase, difference.stats, n)
+        return lists.guessed(moment.phase, stats, n, negatives)
+    heavy = lists.heavy(moment.phase, stats, n)
     return lists.heaviest(heavy, length) if heavy.any() else None
 
 

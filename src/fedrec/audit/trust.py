@@ -158,7 +158,7 @@ def _alone(setup: Setup, row: int, length: int) -> NDArray[np.int64] | None:
     setup.add_updates(moment, np.array([row]), total)
     vector = total.vector()
     guard.add_share(moment.phase, vector, 1, b"audit alone")
-    stats = guard.decode(moment.phase, vector, max(setup.users.n_users, 1), 1, 1).stats
+    stats = moment.by_item(guard.decode(moment.phase, vector, max(setup.users.n_users, 1), 1, 1).stats)
     if guard.mechanism is None:
         return lists.guessed(moment.phase, stats, n, bool(getattr(setup.algorithm.config, "negatives", 0)))
     heavy = lists.heavy(moment.phase, stats, n)
