@@ -57,6 +57,11 @@ STATISTICS = {
     "counts": {"counts": Stat((SIZE,), 1.0, 8.0, counts=True)},
     "symmetric": {"pairs": Stat((100, 100), 1.0, 3.0, symmetric=True)},
     "symmetric counts": {"pairs": Stat((100, 100), 1.0, 6.0, counts=True, symmetric=True)},
+    "a matrix an item": {"outer": Stat((300, 6, 6), 1.0, 4.0, symmetric=True)},
+    "larger than canaries use": {
+        "table": Stat((900, 60), 1.0, 2.0),
+        "pairs": Stat((700, 700), 1.0, 2.0, symmetric=True),
+    },
     "two": {"one": Stat((SIZE,), 1.0, 1.0), "other": Stat((90, 90), 2.0, 5.0)},
 }
 

@@ -9,9 +9,9 @@ Jagielski, "Privacy Auditing with One (1) Training Run", NeurIPS 2023, theorem 5
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, sqrt
+from math import ceil, exp, sqrt
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,6 @@ FEW = 40  # canaries below which nothing can be said
 SPREAD = 0.05  # canaries over dimensions: more would hide each other
 DIMENSIONS = 20_000  # entries of a statistic that canaries use, drawn at random
 REPEATS = 20  # trainings, each with canaries of its own, where one has room for few
-LARGE = 1_000_000_000  # entries of all canaries together that are clipped and rounded in one audit
 BEYOND = 3.0  # a canary's norm over its bound, so that a clip that is missing shows
 CERTAIN = 3.3  # standard errors between the estimate and a verdict that noise is missing (1 in 2,000)
 GUESSES = 0.1  # share of canaries named as in, and as out
@@ -112,11 +111,14 @@ def lower_bound(canaries: int, guesses: int, right: int, delta: float, level: fl
 class Canaries:
     """The directions of one phase: for each statistic, where in it they lie and their entries there.
 
-    ``places`` (d,): flat positions; ``values`` (m, d): entries of each canary, before clipping.
+    ``index``: rows (and columns) of the block that canaries use, drawn at random; ``shape``: of the block; ``places``
+    (d,): flat positions in it; ``values`` (m, d): entries of each canary, before clipping.
     """
 
-    places: Mapping[str, NDArray[np.int64]]
-    values: Mapping[str, NDArray[np.float64]]
+    index: dict[str, tuple[NDArray[np.int64], ...]]
+    shape: dict[str, tuple[int, ...]]
+    places: dict[str, NDArray[np.int64]]
+    values: dict[str, NDArray[np.float64]]
 
 
 def dimensions(stat: Stat) -> int:
@@ -142,21 +144,36 @@ def covered(plan: Sequence[Phase], mechanism: Mechanism) -> float:
 
 def make(phase: Phase, canaries: int, draw: np.random.Generator) -> Canaries:
     """Draw random directions: real statistics beyond their bound, counts of random signs within it."""
-    places, values = {}, {}
+    out = Canaries({}, {}, {}, {})
     for name in large(phase):
         stat = phase.stats[name]
-        where = _upper(stat) if stat.symmetric else np.arange(stat.numbers)
-        where = np.sort(draw.permutation(where)[: dimensions(stat)])
-        places[name] = where
+        index = _block(stat, draw)
+        shape = (*(len(rows) for rows in index), *stat.shape[len(index) :])
+        where = np.sort(draw.permutation(_positions(stat, shape))[:DIMENSIONS])
         bound = float(stat.l2 if stat.l2 is not None else (phase.clip or 0.0) / sqrt(_sharing(phase)))
-        values[name] = _counts(stat, bound, (canaries, len(where)), draw) if stat.counts else draw.normal(
-            size=(canaries, len(where))
-        )  # fmt: skip
-        if not stat.counts:
-            norms = np.sqrt(np.square(values[name]).sum(axis=1))
-            twice = sqrt(2.0) if stat.symmetric else 1.0  # an entry beside the diagonal stands twice in the matrix
-            values[name] *= (BEYOND * bound / norms / twice)[:, None]
-    return Canaries(places, values)
+        out.index[name], out.shape[name], out.places[name] = index, shape, where
+        if stat.counts:
+            out.values[name] = _counts(stat, bound, (canaries, len(where)), draw)
+            continue
+        values = draw.normal(size=(canaries, len(where)))
+        twice = sqrt(2.0) if stat.symmetric else 1.0  # an entry beside the diagonal stands twice in the matrix
+        out.values[name] = values * (BEYOND * bound / np.sqrt(np.square(values).sum(axis=1)) / twice)[:, None]
+    return out
+
+
+def _block(stat: Stat, draw: np.random.Generator) -> tuple[NDArray[np.int64], ...]:
+    """Return random rows (of a symmetric matrix: and the same columns) that hold about as many entries as are used."""
+    square = stat.symmetric and len(stat.shape) == 2
+    wide = 1 if square else int(np.prod(stat.shape[1:]))
+    many = ceil(sqrt(2.0 * DIMENSIONS)) + 1 if square else -(-DIMENSIONS // wide) * (2 if stat.symmetric else 1)
+    rows = np.sort(draw.permutation(stat.shape[0])[:many]).astype(np.int64)
+    return (rows, rows) if square else (rows,)
+
+
+def _positions(stat: Stat, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return the flat positions of a block that canaries may use: of symmetric matrices above the diagonal."""
+    able = np.ones(shape, np.bool_)
+    return np.flatnonzero(np.triu(able, 1) if stat.symmetric else able).astype(np.int64)
 
 
 def _sharing(phase: Phase) -> int:
@@ -173,25 +190,14 @@ def _counts(stat: Stat, bound: float, shape: tuple[int, int], draw: np.random.Ge
     return out
 
 
-def _upper(stat: Stat) -> NDArray[np.int64]:
-    """Return the flat positions beside the diagonal, in the upper half."""
-    n = stat.shape[-1]
-    rows, columns = np.triu_indices(n, 1)
-    return (rows * n + columns).astype(np.int64)
-
-
-def part(stat: Stat, where: NDArray[np.int64], entries: NDArray[np.float64]) -> Part:
-    """Return one canary's contribution to a statistic."""
-    flat = np.zeros(int(np.prod(stat.shape)))
-    flat[where] = entries
-    dense = flat.reshape(stat.shape)
-    return Part(dense + dense.T if stat.symmetric else dense)
-
-
-def _contribution(stat: Stat, drawn: Canaries, name: str, k: int) -> Part:
-    if name in drawn.places:
-        return part(stat, drawn.places[name], drawn.values[name][k])
-    return Part(np.zeros(stat.shape))
+def contribution(stat: Stat, drawn: Canaries, name: str, k: int) -> Part:
+    """Return one canary's part of a statistic, which is nothing where it carries none."""
+    if name not in drawn.places:
+        return Part(np.zeros(stat.shape))
+    flat = np.zeros(int(np.prod(drawn.shape[name])))
+    flat[drawn.places[name]] = drawn.values[name][k]
+    block = flat.reshape(drawn.shape[name])
+    return Part(block + np.swapaxes(block, -1, -2) if stat.symmetric else block, drawn.index[name])
 
 
 def scores(
@@ -209,7 +215,7 @@ def scores(
     """
     total = ring(phase, len(inside), mechanism.noise[phase.name])
     for k in np.flatnonzero(inside):
-        total.add({n: _contribution(s, drawn, n, int(k)) for n, s in phase.stats.items()})
+        total.add({n: contribution(s, drawn, n, int(k)) for n, s in phase.stats.items()})
     clients = mechanism.fewest
     out = np.zeros(len(inside))
     for number in range(rounds):
@@ -218,7 +224,8 @@ def scores(
         seen = protection.decode(phase, vector, len(inside), len(inside), clients)
         for name in drawn.places:
             stat = phase.stats[name]
-            entries = np.asarray(seen[name], np.float64).ravel()[drawn.places[name]]
+            block = np.asarray(seen[name], np.float64)[np.ix_(*drawn.index[name])]
+            entries = block.ravel()[drawn.places[name]]
             unit = drawn.values[name] / np.sqrt(np.square(drawn.values[name]).sum(axis=1))[:, None]
             twice = sqrt(2.0) if stat.symmetric else 1.0  # the same entry below the diagonal
             sigma = mechanism.sigma(phase.name, name, clients)
@@ -241,8 +248,7 @@ def run(
     one release with the declared epsilon, so their scores belong together.
     """
     room = min((dimensions(phase.stats[name]) for phase in plan for name in large(phase)), default=0)
-    size = max(s.numbers for phase in plan for s in phase.stats.values())
-    many = min(CANARIES, int(SPREAD * room), max(LARGE // size, 5 * FEW)) if canaries is None else canaries
+    many = min(CANARIES, int(SPREAD * room)) if canaries is None else canaries
     if many < FEW:
         return None
     draw = Key(seed, 0, "audit canaries").generator()
