@@ -36,6 +36,8 @@ from fedrec.privacy.accountant import gaussian_sigma
 RESULT = Path(__file__).parent / "results" / "private_slist.json"
 DELTA = 1e-5
 LAST, BASKET = "leave-last-out", "last-basket"
+FILMS = {8: 0.098, 4: 0.086, 2: 0.067, 1: 0.050}  # asked for, ndcg@10
+GIFTS = {8: 0.090, 4: 0.072, 2: 0.048}
 NOISE = (0, 1, 2)  # noise seeds of the test figures
 TRIAL = (10, 11)  # of the search
 GRID: dict[str, list[Any]] = {
@@ -72,16 +74,22 @@ class Row:
 
 ROWS = [
     Row("ML-100K", "ml-100k", LAST),
-    Row("ML-1M", "ml-1m", LAST, {8: 0.098, 4: 0.086, 2: 0.067, 1: 0.050}),
-    Row("gift-shop", "quickstart", LAST, {8: 0.090, 4: 0.072, 2: 0.048}),
-    Row("ML-1M, carried over", "ml-1m", LAST, carried="ML-100K"),
-    Row("gift-shop, carried over", "quickstart", LAST, carried="ML-100K"),
+    Row("ML-1M", "ml-1m", LAST, FILMS),
+    Row("gift-shop", "quickstart", LAST, GIFTS),
+    Row("ML-1M, carried over", "ml-1m", LAST, FILMS, carried="ML-100K"),
+    Row("gift-shop, carried over", "quickstart", LAST, GIFTS, carried="ML-100K"),
     Row("gift-shop basket, carried over", "quickstart", BASKET, carried="gift-shop"),
     Row("gift-shop basket", "quickstart", BASKET, extra={"steps": ["item", "day"]}),
     Row("ML-100K with the noise of 6,040 people", "ml-100k", LAST, people=6040),
-    Row("ML-1M, carried over at equal noise", "ml-1m", LAST, carried="ML-100K with the noise of 6,040 people"),
+    Row("ML-1M, carried over at equal noise", "ml-1m", LAST, FILMS, carried="ML-100K with the noise of 6,040 people"),
     Row("ML-100K with the noise of 2,593 people", "ml-100k", LAST, people=2593),
-    Row("gift-shop, carried over at equal noise", "quickstart", LAST, carried="ML-100K with the noise of 2,593 people"),
+    Row(
+        "gift-shop, carried over at equal noise",
+        "quickstart",
+        LAST,
+        GIFTS,
+        carried="ML-100K with the noise of 2,593 people",
+    ),
 ]
 
 
