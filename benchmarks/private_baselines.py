@@ -37,14 +37,23 @@ SEEDS = (0, 1, 2)
 GRIDS: dict[str, dict[str, list[Any]]] = {
     "popularity": {},
     "itemknn": {
-        "shrink": [0.3, 1.0, 3.0, 10.0, 30.0],
+        "shrink": [1.0, 3.0, 10.0],
         "alpha": [0.5, 0.7],
         "threshold": [0.0, 1.0, 2.0, 3.0],
         "neighbours": [50, 500],
     },
-    "ease": {"reg": [1.0, 2.0, 5.0, 10.0, 20.0, 50.0], "threshold": [0.5, 0.7, 0.85]},
-    "lowpass": {"columns": [32, 128], "iterations": [1, 2], "rank": [4, 16, 32], "least_degree": [3.0, 10.0, 30.0]},
-    "fedmf": {"rounds": [10, 30], "clip": [0.3, 1.0], "server_lr": [0.01, 0.03, 0.1], "server_epsilon": [1e-3, 1e-1]},
+    "ease": {"reg": [1.0, 5.0, 10.0, 20.0, 50.0], "threshold": [0.3, 0.5, 0.7]},
+    "lowpass": {"iterations": [3, 4], "rank": [8, 16, 32], "least_degree": [30.0, 100.0]},
+    "fedmf": {"rounds": [40, 80], "server_lr": [2.5, 5.0]},
+}
+
+HEAD = {
+    "title": "Bounded forms with continuous Gaussian noise, delta 1e-5, everybody in every round",
+    "command": "python benchmarks/private_baselines.py --out benchmarks/results/private_baselines.json",
+    "notes": [
+        "Settings are chosen on validation for each epsilon; that is not charged to epsilon.",
+        '"no noise" is the bounded form itself, best of the same grid; the forms as published stand above.',
+    ],
 }
 
 
@@ -162,14 +171,8 @@ def main() -> None:
         for epsilon in EPSILONS:
             rows.append(best(name, epsilon, split, list(candidates(name))))
             print(json.dumps(rows[-1]), flush=True)
-    if options.out:
-        content = {
-            "title": "Bounded forms with continuous Gaussian noise, delta 1e-5, everybody in every round",
-            "command": "python benchmarks/private_baselines.py --out benchmarks/results/private_baselines.json",
-            "rows": rows,
-            "notes": ["Settings are chosen on validation for each epsilon; the choice is not charged to epsilon."],
-        }
-        options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        if options.out:  # after each algorithm: the last takes longest
+            options.out.write_text(json.dumps({**HEAD, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from math import log2
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,27 @@ def settings() -> str:
     return table(["algorithm", "setting", "default", "meaning"], rows) + "\n"
 
 
+def sensitivity() -> str:
+    """Return what one person can add to each statistic, by default and as it may be released with noise."""
+    from fedrec.algorithms.registry import BUILT_IN, get
+    from fedrec.contract import Catalog
+
+    rows = []
+    for name in BUILT_IN:
+        kind = get(name)
+        cases = [("default", {}), ("with noise", dict(kind.dp))] if kind.dp is not None else [("default", {})]
+        for label, chosen in cases:
+            for phase in kind(**chosen).plan(Catalog(1_039, 2_593)):
+                for stat, s in phase.stats.items():
+                    l2 = s.l2 if s.l2 is not None else phase.clip
+                    rows.append([
+                        f"`{name}`", label, stat, str(phase.rounds), "none" if l2 is None else f"{l2:.4g}",
+                        f"{s.linf:.4g}", "whole numbers" if s.counts else f"2^{log2(s.quantum(2_593)):.0f}",
+                    ])  # fmt: skip
+    columns = ["algorithm", "settings", "statistic", "rounds", "L2", "L-infinity", "one step"]
+    return table(columns, rows, {"rounds", "L2", "L-infinity"}) + "\n"
+
+
 def mutations() -> str:
     """Return the ways in which the sum was broken on purpose, and what notices each."""
     sys.path.insert(0, str(ROOT))
@@ -218,6 +240,24 @@ def secure_defects() -> str:
     from tests.privacy.secure_mutations import MUTATIONS
 
     rows = [[what, f"`privacy/secure/{file}`", f"`guard_{guard}`"] for what, (file, _, _, guard) in MUTATIONS.items()]
+    return table(["defect", "where", "noticed by"], rows) + "\n"
+
+
+def round_defects() -> str:
+    """Return the defects seeded into noise and masks of a round, and the guard that notices each."""
+    sys.path.insert(0, str(ROOT))
+    from tests.privacy.round_mutations import MUTATIONS
+
+    rows = [[what, f"`{file}`", f"`{guard}`"] for what, file, _, _, guard in MUTATIONS]
+    return table(["defect", "where", "noticed by"], rows) + "\n"
+
+
+def mechanism_defects() -> str:
+    """Return the defects seeded into noise, accountant and ledger, and the guard that notices each."""
+    sys.path.insert(0, str(ROOT))
+    from tests.privacy.test_mechanism_mutations import MUTATIONS
+
+    rows = [[what, f"`{file}`", f"`{guard.__name__}`"] for what, file, _, _, guard in MUTATIONS]
     return table(["defect", "where", "noticed by"], rows) + "\n"
 
 
@@ -242,8 +282,12 @@ def _bytes(size: int) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    f.__name__: f for f in (figures, benchmarks, algorithms, differs, settings, mutations, secure_defects, laws)
-}
+    f.__name__: f
+    for f in (
+        figures, benchmarks, algorithms, differs, settings, sensitivity, mutations, secure_defects, round_defects,
+        mechanism_defects, laws,
+    )
+}  # fmt: skip
 
 
 def pages() -> list[Path]:

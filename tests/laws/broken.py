@@ -124,6 +124,16 @@ class FastPathDoesNotClip(Popularity):
         return private
 
 
+class AsksForMoreNoiseThanItNeeds(Popularity):
+    def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
+        return (Phase("counts", 1, {"counts": Stat((catalog.n_items,), 1.0, 1.2)}),)
+
+
+class CountsTooMuchBeforeTheClip(Popularity):
+    def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
+        return (Phase("counts", 1, {"counts": Stat((catalog.n_items,), 1.0, 0.9)}),)
+
+
 class GlobalDice(Popularity):
     def server_update(self, phase: Phase, shared: Arrays, total: Total, round: int) -> Arrays:
         return {"counts": total["counts"] + np.random.random()}  # noqa: NPY002  (what the law forbids)

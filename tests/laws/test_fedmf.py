@@ -29,6 +29,7 @@ class TestFedMFBounded(AlgorithmLaws):
 
     name = "fedmf"
     config = {"dim": 8, "rounds": 3, "weighting": "clients", "clip": 0.5, "row_clip": 0.1}
+    noisy = {"dim": 8, "rounds": 3}
     board = {"rounds": 60, "clip": 10.0, "row_clip": 2.0}
     tastes = {"rounds": 60, "clip": 10.0, "row_clip": 2.0}
     sample = {"dim": 32, "rounds": 20}

@@ -32,10 +32,14 @@ def baskets() -> Interactions:
     [
         ("slist-lowrank", {"decay": (0.8,), "rank": 8, "steps": "day"}),
         ("slist-lowrank", {"rank": 8}),
+        ("slist-private", {"rank": 8, "second_rank": 6}),
+        ("slist-private", {"rank": 8, "second_rank": 6, "steps": "day", "recency": 0.0}),
         ("slist", {"decay": (0.8, 0.99), "steps": "day", "joint": 0.3}),
         ("slist", {"decay": (1.0,)}),
         ("lowpass", {"columns": 4, "rank": 8}),
         ("ials", {"dim": 4, "sweeps": 2}),
+        ("dpals", {"dim": 4, "rounds": 2, "mu": -0.5}),
+        ("dpals", {"dim": 4, "rounds": 2, "statistics": "full"}),
         ("fedmf", {"dim": 8, "rounds": 2, "clip": 0.01}),
     ],
 )

@@ -18,6 +18,8 @@ BROKEN = [
     ("OneHalfIsNotTheOther", "test_law_4_symmetric_statistics_are_symmetric"),
     ("IsLouderThanItSays", "test_law_5_bounded"),
     ("FastPathDoesNotClip", "test_law_5_bounded"),
+    ("AsksForMoreNoiseThanItNeeds", "test_law_5_the_norms_are_met"),
+    ("CountsTooMuchBeforeTheClip", "test_law_5_the_norms_are_met"),
     ("GlobalDice", "test_law_6_no_global_randomness"),
     ("SaysItIsRandom", "test_law_6_the_seed_decides_where_the_algorithm_says_so"),
     ("IsRandomButDoesNotSay", "test_law_6_the_seed_decides_where_the_algorithm_says_so"),

@@ -49,7 +49,7 @@ MUTATIONS = {
     "keys unsigned": ("cohort.py", "if not verify(roster[message.sender], message.signature, message.signed):",
                       "if False:", "swapped_keys"),
     "keys of another round": ("cohort.py", "or message.session != plan.session", "", "replayed_keys"),
-    "own keys not looked for": ("cohort.py", "if not found:", "if False:", "own_keys_swapped"),
+    "own keys not looked for": ("cohort.py", "if found.messages.get(client) != own:", "if False:", "own_keys_swapped"),
     "one key for two": ("cohort.py", "!= 2 * len(keys)", "< 0", "one_key_for_two_clients"),
     "one client twice": ("cohort.py", "if message.sender <= last:", "if False:", "one_client_twice"),
     "short key list": ("cohort.py", "if len(keys) < plan.survivors:", "if False:", "short_key_list"),

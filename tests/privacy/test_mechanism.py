@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fedrec.contract import ConfigError, Phase, Stat
 from fedrec.privacy.accountant import cost, gaussian_epsilon, gaussian_sigma
 from fedrec.privacy.mechanism import Target, calibrate
-from fedrec.privacy.noise import tail
+from fedrec.privacy.noise import DiscreteGaussian, tail
 
 TARGET = Target(4.0, 1e-5)
 
@@ -97,3 +97,11 @@ def test_what_has_no_bound_or_no_room_is_refused() -> None:
         calibrate(plan_of(Stat((4000, 4000), 0.05, 0.05)), 10**6, TARGET, 100, 100)
     with pytest.raises(ConfigError, match="nothing is released"):
         calibrate((), 100, TARGET, 100, 100)
+
+
+def test_a_wide_ring_keeps_its_noise_within_what_the_sampler_draws() -> None:
+    made = calibrate(plan_of(Stat((900, 900), 1.0, 1.0, bits=64)), 10**6, TARGET, 100, 10**6)
+    noise = made.noise["p"]["s0"]
+    assert noise.variance * 10**6 / 100 <= 2.0**80
+    DiscreteGaussian(noise.variance * 10**6 / 100).draw(10)
+    assert made.cost.epsilon <= 1.0001 * made.continuous

@@ -141,3 +141,20 @@ def test_what_is_no_run_is_refused_in_a_sentence_and_nothing_is_written(tmp_path
     with pytest.raises(DataError, match=said):
         write_runs([tmp_path / "run"], tmp_path / "out.html")
     assert not (tmp_path / "out.html").exists()
+
+
+def test_a_private_run_shows_what_a_person_may_lose(tmp_path: Path) -> None:
+    claims = {
+        "unit": "person", "epsilon": 3.999, "delta": 1e-5, "epsilon_of_everything_released": 5.9,
+        "trainings_released": 2, "accountant": "<closed> form", "assumptions": ["clients add their share"],
+        "noise": [{"statistic": "pairs", "sigma": 1.25, "rounds": 1, "phase": "p"}], "cohort_minimum": 2333,
+        "masks": "simulated",
+    }  # fmt: skip
+    private = run_folder(tmp_path / "private", privacy=claims, simulated="on one machine; noise on: epsilon 4")
+    document = document_of([private, run_folder(tmp_path / "plain", reg=5.0)])
+    assert [(p.epsilon, p.everything, p.fewest) for p in document.privacy] == [(3.999, 5.9, 2333)]
+    assert "noise on: epsilon 4" in document.protection
+    assert "masks and noise off" in document.protection
+    page = html.render(document)
+    assert "What a person may lose" in page
+    assert "&lt;closed&gt; form" in page

@@ -32,7 +32,7 @@ class Config(Settings):
 
     reg: float = Field(300.0, gt=0, description="ridge penalty lambda; Steck 2019, eq. 4")
     user_power: float = Field(0.0, ge=0, le=1, description="p: X'X counts a history of T items T^-p times")
-    threshold: float = Field(0.7, ge=0, description="eigenvalues of X'X lose so much of the noise's largest")
+    threshold: float = Field(0.5, ge=0, description="eigenvalues of X'X lose so much of the noise's largest")
     bits: Literal[32, 64] = Field(32, description="width of the ring on the wire where user_power is not 0")
 
 
@@ -55,7 +55,7 @@ class Ease(Algorithm):
     model = ("weights",)
     grid: ClassVar[dict[str, list[Any]]] = {"reg": [10, 30, 50, 100, 150, 200, 300, 500, 750, 1000, 2000, 5000]}
     server_only = frozenset({"reg", "threshold"})
-    dp: ClassVar[dict[str, Any]] = {"user_power": 1.0, "reg": 5.0}
+    dp: ClassVar[dict[str, Any]] = {"user_power": 1.0, "reg": 10.0}
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
         stat = pair_stat(catalog.n_items, self.config.user_power, self.config.bits)

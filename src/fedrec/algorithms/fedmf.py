@@ -63,7 +63,12 @@ class Config(Settings):
 
 
 class FedMF(Algorithm):
-    """score = u . v, trained by local SGD; the sum carries the differences of the item rows and who touched them."""
+    """score = u . v, trained by local SGD; the sum carries the differences of the item rows and who touched them.
+
+    Differs from the paper: with ``weighting="clients"`` nobody counts who touched a row, and the sum is divided by all
+    clients, with noise by the expected number. The noise in a row is then as long for rare items as for popular ones;
+    the server's step, and few rounds, have to keep it small.
+    """
 
     name = "fedmf"
     card = Card(
@@ -71,7 +76,8 @@ class FedMF(Algorithm):
         "Ammad-ud-din et al., Federated Collaborative Filtering, 2019; Chai et al., Secure Federated Matrix "
         "Factorization, IEEE Intelligent Systems 2021; server steps: Reddi et al., ICLR 2021",
         "Differs from the paper: implicit feedback with local negatives (BCE or BPR), differences of rows instead of "
-        "gradients, each row divided by its own contributors, the whole update clipped; the history is visited in "
+        "gradients, each row divided by its own contributors or by all clients, the whole update and each row of it "
+        "clipped; the history is visited in "
         "time order with a large step for the user's vector, so that what came last weighs most.",
     )
     Config = Config
@@ -82,6 +88,17 @@ class FedMF(Algorithm):
         "lr": [0.2, 0.4, 0.8, 1.6],
         "reg": [0.01, 0.02, 0.04, 0.08],
         "server_lr": [0.03, 0.1],
+    }
+
+    #: without counts of who touched a row: each person's are as long as the root of their number
+    dp: ClassVar[dict[str, Any]] = {
+        "weighting": "clients",
+        "clip": 4.0,
+        "row_clip": 1.2,
+        "dim": 16,
+        "rounds": 80,
+        "server": "sgd",
+        "server_lr": 2.5,
     }
 
     @property

@@ -26,7 +26,7 @@ from fedrec.contract import (
     Update,
     UpdateSum,
 )
-from fedrec.kernels.als import add_gram, add_item_sums, item_factors, pack, unpack, user_vectors
+from fedrec.kernels.als import add_gram, add_item_sums, item_factors, pack, unpack, user_vectors, with_gram
 from fedrec.kernels.distinct import distinct
 from fedrec.kernels.lanes import one_blas_thread
 
@@ -175,11 +175,3 @@ class Ials(Algorithm):
         """Return the bytes of the ring, its decoded form and one compiled solve a thread."""
         pairs = self.config.dim * (self.config.dim + 1) // 2
         return int(catalog.n_items * pairs * (self.config.bits // 8 + 8))
-
-
-def with_gram(items: NDArray[np.float64]) -> Arrays:
-    """Return what is broadcast: the item vectors V (n, d) float32 and V'V (d, d) float64."""
-    narrow = items.astype(np.float32)
-    wide = narrow.astype(np.float64)
-    with one_blas_thread():
-        return {"items": narrow, "gram": wide.T @ wide}

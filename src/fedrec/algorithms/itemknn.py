@@ -61,7 +61,7 @@ class ItemKNN(Algorithm):
         "neighbours": [10, 20, 50, 100, 200, 500],
     }
     server_only = frozenset({"neighbours", "shrink", "alpha", "threshold"})
-    dp: ClassVar[dict[str, Any]] = {"user_power": 1.0, "shrink": 3.0, "alpha": 0.7}
+    dp: ClassVar[dict[str, Any]] = {"user_power": 1.0, "shrink": 3.0}
 
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
         stat = pair_stat(catalog.n_items, self.config.user_power, self.config.bits)

@@ -73,6 +73,11 @@ class LowPass(Algorithm):
     user in six), so ``block`` rows travel a round and the server keeps what is not zero. Gowalla, bytes an upload:
     164 kB, then 4 x 84 MB; gf-cf 41 x 336 MB more, which is for organisations. 32 bits halve this, and scores are
     then 1e-3 from the twin's instead of 1e-6.
+
+    Differs from the paper: degrees can count T^-p for an item of a history of T, and what one user adds in a round can
+    be scaled down to ``clip``, so that noise has little to cover. With noise, degrees are at least ``least_degree`` of
+    its standard deviations and in units of that, so that the rows sent down are as long as the bound allows, and Ritz
+    values below the largest that noise alone would have are left out.
     """
 
     name = "lowpass"
@@ -81,18 +86,19 @@ class LowPass(Algorithm):
         "Shen et al., How Powerful is Graph Convolution for Recommendation? (GF-CF), CIKM 2021, section 4; "
         "Golub, Van Loan, Matrix Computations, section 10.3 (block Lanczos)",
         "Differs from the paper: eigenvectors from a few sums instead of a sparse SVD, so the last of them are "
-        "approximate.",
+        "approximate; degrees can count T^-p for an item of a history of T, and a user's products can be clipped; with "
+        "noise, degrees have a floor and eigenvalues that may be noise are left out.",
     )
     Config = Config
     random = True
     rounds_setting = "iterations"
     dp: ClassVar[dict[str, Any]] = {
         "user_power": 0.5,
+        "clip": 0.1,
+        "least_degree": 30.0,
         "columns": 64,
-        "iterations": 2,
-        "rank": 32,
+        "rank": 16,
         "bits": 32,
-        "clip": 0.25,
     }
     model = ("left", "right", *PAIRS)
     grid: ClassVar[Any] = [
@@ -105,7 +111,9 @@ class LowPass(Algorithm):
         wide = ROUNDING
         r, rows = min(c.columns, n), min(c.block, n)
         degrees = Phase("degrees", 1, {"degrees": count_stat(n, c.user_power)})
-        products = Phase("products", c.iterations, {"products": Stat((n, r), wide, wide * c.clip, c.bits)}, ("probe",))
+        products = Phase(
+            "products", c.iterations, {"products": Stat((n, r), wide * c.clip, wide * c.clip, c.bits)}, ("probe",)
+        )
         if c.filter == "ideal":
             return degrees, products
         pairs = Phase("pairs", -(-n // rows), {"pairs": Stat((rows, n), wide, wide, c.bits)}, ("first",))

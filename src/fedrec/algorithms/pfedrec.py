@@ -61,7 +61,8 @@ class PFedRec(Algorithm):
         "dual personalisation: private score function, fine-tuned items",
         "Zhang et al., Dual Personalization on Federated Recommendation, IJCAI 2023, and its published code",
         "Differs from the paper: clients are averaged uniformly (as the published code does; the paper weighs by "
-        "|D_i|), and the private layer's bias is not uploaded (the published code averages it and uses it nowhere).",
+        "|D_i|), and the private layer's bias is not uploaded (the published code averages it and uses it nowhere); "
+        "each row of an update can be clipped.",
     )
     Config = Config
     random = True

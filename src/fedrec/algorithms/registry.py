@@ -17,9 +17,11 @@ BUILT_IN = {
     "fedmf": "fedrec.algorithms.fedmf:FedMF",
     "pfedrec": "fedrec.algorithms.pfedrec:PFedRec",
     "ials": "fedrec.algorithms.ials:Ials",
+    "dpals": "fedrec.algorithms.dpals:DpAls",
     "lowpass": "fedrec.algorithms.lowpass:LowPass",
     "slist": "fedrec.algorithms.slist:Slist",
     "slist-lowrank": "fedrec.algorithms.slist_lowrank:SlistLowRank",
+    "slist-private": "fedrec.algorithms.slist_private:SlistPrivate",
     "alone": "fedrec.algorithms.alone:Alone",
 }
 

@@ -74,6 +74,8 @@ class Algorithm:
 
     #: settings under which each statistic has a norm that noise can cover; None: not to be released with noise.
     dp: ClassVar[Mapping[str, Any] | None] = None
+    #: True where training starts from public item features (Catalog.features), if there are any.
+    uses_features: ClassVar[bool] = False
 
     def __init__(self, config: Settings | None = None, **settings: Any) -> None:
         self.config: Any = config if config is not None else self.Config(**settings)

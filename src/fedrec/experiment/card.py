@@ -40,6 +40,6 @@ def _promise(privacy: dict[str, Any] | None) -> str:
         return "Nothing here is a privacy guarantee."
     return (
         f"The model is ({privacy['epsilon']:.4g}, {privacy['delta']:g})-differentially private for each "
-        f"{privacy['unit']}, under these assumptions: {'; '.join(privacy['assumptions'])}. Everything that this command "
-        f"released: epsilon {privacy['epsilon_of_everything_released']:.4g}."
+        f"{privacy['unit']}, under these assumptions: {'; '.join(privacy['assumptions'])}. Everything that this "
+        f"command released: epsilon {privacy['epsilon_of_everything_released']:.4g}."
     )

@@ -31,9 +31,7 @@ class Guard:
 
 
 @contextmanager
-def guarded(
-    safeguards: Safeguards | None, folder: RunFolder | None, resume: bool = False
-) -> Iterator[Guard | None]:
+def guarded(safeguards: Safeguards | None, folder: RunFolder | None, resume: bool = False) -> Iterator[Guard | None]:
     """Hold the ledger, the noise key and the clients' memory while a run goes on.
 
     They lie in the run's private folder, so that a run that was killed goes on with the same noise. Unless it goes on

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fedrec import data as data_layer
 from fedrec.contract import Algorithm, Arrays, Catalog, ConfigError, DataError, Interactions
 from fedrec.data.dataset import Dataset
+from fedrec.data.features import public_features
 from fedrec.data.protocols import apply, describe_protocol
 from fedrec.data.splits import Split
 from fedrec.data.task import Task
@@ -76,7 +77,8 @@ def prepare(config: RunConfig, data: Dataset | None = None) -> Prepared:
     algorithm = make_algorithm(config.algorithm, config.settings, config.rounds)
     data = data if data is not None else load_data(config)
     split = split_of(config, data)
-    catalog = Catalog(data.n_items, data.n_users)
+    features = public_features(data) if algorithm.uses_features else None
+    catalog = Catalog(data.n_items, data.n_users, features)
     client_of: NDArray[np.int64] | None = None
     labels: list[str] = []
     if config.silos is not None:
@@ -115,7 +117,13 @@ def on_broadcast(config: RunConfig) -> bool:
 
 
 def validation_part(prepared: Prepared) -> Task:
-    """Return what settings are chosen on; DataError where the protocol holds no validation part out."""
+    """Return what settings are chosen on; DataError where the protocol holds none out, ConfigError under noise."""
+    if prepared.safeguards is not None and prepared.safeguards.mechanism is not None:
+        raise ConfigError(
+            "--tune with --privacy: each setting that is tried is one more training on the same people, and would be "
+            "charged as one. Tune on other people's data or on a public set without --privacy, then pass --set; "
+            "--dry-run shows what a year of trainings costs"
+        )
     if prepared.split.validation is None:
         raise DataError(
             f"--tune needs a validation part, and --protocol {prepared.config.protocol} holds none out here: "
@@ -126,12 +134,6 @@ def validation_part(prepared: Prepared) -> Task:
 
 def tune(prepared: Prepared, watch: Callable[..., None] | None = None) -> tuple[Prepared, Search]:
     """Choose the algorithm's settings on validation and return the run with them."""
-    if prepared.safeguards is not None and prepared.safeguards.mechanism is not None:
-        raise ConfigError(
-            "--tune with --privacy: each setting that is tried is one more training on the same people, and would be "
-            "charged as one. Tune on other people's data or on a public set without --privacy, then pass --set; "
-            "--dry-run shows what a year of trainings costs"
-        )
     config, split = prepared.config, prepared.split
     validation = validation_part(prepared)
     metric = "{}@{}".format(*selection(config.protocol)) if config.protocol == "last-basket" else "ndcg@10"

@@ -181,7 +181,7 @@ def add_item_sums(
     lanes.run(task, lanes.balanced(offsets, 4 * lanes.threads()))
 
 
-def add_gram(vectors: NDArray[np.float32], gram: NDArray[Any], quantum: float) -> None:
+def add_gram(vectors: NDArray[Any], gram: NDArray[Any], quantum: float) -> None:
     """Add u u' (packed) of every user to ``gram`` (d (d + 1) / 2,), in integer steps."""
     n, d = vectors.shape
     ranges = lanes.even(n, 4 * lanes.threads())
@@ -219,3 +219,11 @@ def unpack(packed: NDArray[Any]) -> NDArray[np.float64]:
     out = np.zeros((d, d))
     out[np.triu_indices(d)] = packed
     return out + np.triu(out, 1).T
+
+
+def with_gram(items: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    """Return what is broadcast: the item vectors V (n, d) float32 and V'V (d, d) float64."""
+    narrow = items.astype(np.float32)
+    wide = narrow.astype(np.float64)
+    with lanes.one_blas_thread():
+        return {"items": narrow, "gram": wide.T @ wide}

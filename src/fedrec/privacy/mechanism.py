@@ -164,7 +164,9 @@ def _noise(group: _Group, capacity: int, mu2: float, fewest: int, most: int) -> 
     sigma = group.l2 / sqrt(mu2)
     # 2 % for what rounding adds to the variance; tail() gives whole numbers, so it is asked in fine units
     room = tail(sigma * sigma * most / fewest * 1.02 * FINE * FINE, group.numbers) / FINE
-    quantum = max(_quantum(s, capacity * min(s.linf, group.l2), room) for s in group.stats)
+    # as fine as the ring allows, but no finer than the sampler's largest variance, 2^80 steps
+    finest = 2.0 ** (np.ceil(np.log2(sigma * sqrt(most / fewest))) - 38)
+    quantum = max(finest, *(_quantum(s, capacity * min(s.linf, group.l2), room) for s in group.stats))
     exact = all(s.counts for s in group.stats) and quantum <= 1.0
     entries = sum(int(np.prod(s.shape)) for s in group.stats)
     steps = group.l2 / quantum if exact else rounded_sensitivity(group.l2, quantum, entries)

@@ -63,6 +63,10 @@ over users (both or none), and the standard deviation over seeds where there are
                            "bytes": 2161120, "note": "symmetric: one half travels; 32-bit ring"}]}],
                # where: "uploaded" (per client and round) | "shared" (held and broadcast by the server)
                #        | "private" (kept by the user)
+     "privacy": [{"algorithm": "slist-private", "data": "quickstart", "protocol": "leave-last-out",  # runs with noise
+                  "unit": "person", "epsilon": 4.0, "delta": 1e-5, "everything": 5.9, "trainings": 2, "fewest": 2333,
+                  "masks": "simulated" | "full", "accountant": "...", "assumptions": ["..."],
+                  "noise": [{"statistic": "cross", "sigma": 1.2, "rounds": 1}]}],
      "examples": [{"customer": "12347", "about": "Finland, 120 items in 6 baskets", "data": "quickstart",
                    "protocol": "last-basket",
                    "bought": [{"id": "85116", "title": "BLACK CANDELABRA T-LIGHT HOLDER"}],
@@ -300,6 +304,32 @@ class Recommended(Model):
     items: list[Item]
 
 
+class StatisticNoise(Model):
+    """Noise of one statistic in each of its rounds: standard deviation of a decoded entry."""
+
+    statistic: str
+    sigma: float
+    rounds: int = 1
+
+
+class Privacy(Model):
+    """What a run with noise may claim."""
+
+    algorithm: str
+    data: str = ""
+    protocol: str = ""
+    unit: str
+    epsilon: float
+    delta: float
+    everything: float
+    trainings: int
+    fewest: int
+    masks: Literal["simulated", "full"]
+    accountant: str = ""
+    assumptions: list[str] = []
+    noise: list[StatisticNoise] = []
+
+
 class Example(Model):
     """One customer: what was bought, what was held out, and what each algorithm recommends."""
 
@@ -338,6 +368,7 @@ class Document(Model):
     groups: list[Groups] = []
     spread: list[Spread] = []
     ledger: list[Ledger] = []
+    privacy: list[Privacy] = []
     examples: list[Example] = []
     controls: list[Control] = []
     ceiling: str = ""

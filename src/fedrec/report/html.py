@@ -13,7 +13,7 @@ from typing import Any
 from fedrec.experiment.files import write_text
 from fedrec.report.document import Document
 from fedrec.report.markup import Child, Html, embedded, flat, join, tag
-from fedrec.report.sections import curves, examples, facts, groups, ledger, results, shops
+from fedrec.report.sections import curves, examples, facts, groups, ledger, privacy, results, shops
 from fedrec.report.words import sentences
 
 LIMIT = 500_000  # bytes
@@ -24,6 +24,7 @@ SECTIONS = (
     ("curves", "Cost", curves.render),
     ("groups", "Who is served", groups.render),
     ("ledger", "What leaves", ledger.render),
+    ("privacy", "Privacy", privacy.render),
     ("controls", "Controls", facts.controls),
     ("measured", "Method", facts.measured),
 )

@@ -71,13 +71,14 @@ def document_of(directories: Sequence[str | Path], out: str | Path = "report.htm
         "protocols": _protocols(runs, data, protocols),
         "config": {f"{run.path.name or run.path}/config.toml": run.text for run in runs},
         "notes": _notes(runs, grouped),
-        **{part: [] for part in ("results", "curves", "groups", "spread", "ledger")},
+        **{part: [] for part in ("results", "curves", "groups", "spread", "ledger", "privacy")},
     }
     for name, group in zip(names, grouped, strict=True):
         where = {"data": data[group[0].place[0]], "protocol": protocols[group[0].place[1]]}
         document["results"] += _results(name, group, where)
         document["curves"] += _curve(name, group, where)
         document["ledger"] += _ledger(name, group[0])
+        document["privacy"] += _privacy(name, group[0], where)
         breakdowns(document, {"algorithm": name, **where}, group[0].metrics)
     return Document.from_dict(document)
 
@@ -144,6 +145,23 @@ def _title(grouped: list[list[Run]], names: list[str]) -> str:
     on = list(dict.fromkeys(g[0].metrics["data"]["name"] for g in grouped))
     what = names[0] if len(names) == 1 else f"{len(names)} configurations"
     return f"{what} on {', '.join(on[:3])}"
+
+
+def _privacy(name: str, run: Run, where: dict[str, str]) -> list[dict[str, Any]]:
+    claims = run.metrics.get("privacy")
+    if not claims:
+        return []
+    return [
+        {
+            "algorithm": name,
+            **where,
+            **{k: claims[k] for k in ("unit", "epsilon", "delta", "masks", "accountant", "assumptions")},
+            "everything": claims["epsilon_of_everything_released"],
+            "trainings": claims["trainings_released"],
+            "fewest": claims["cohort_minimum"],
+            "noise": [{k: n[k] for k in ("statistic", "sigma", "rounds")} for n in claims["noise"]],
+        }
+    ]
 
 
 def _protection(runs: list[Run]) -> str:

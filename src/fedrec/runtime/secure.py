@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from fedrec.privacy.secure import (
     SecureSumServer,
     plan_round,
 )
+from fedrec.privacy.secure.cohort import CheckOnce
 
 STAGES = ("keys", "shares", "masked", "echo", "unmask")
 LATEST = 3  # a client that fails has dropped out before its vector was sent: at one of the first three stages
@@ -132,12 +134,13 @@ def secure_sum(members: Members, ask: Ask, vectors: Vectors, announce: Callable[
     names |= {k: members.identity(k).public for k in _everybody(members.released, ())}
     expected = Expected(members.profile, ask.model, ask.length, ask.bits, ask.noise, ask.statistic)
     server = SecureSumServer(plan_round(expected, roster, number, survivors=ask.fewest), roster)
+    once = CheckOnce()
     clients = [
         SecureSumClient(
-            members.identity(k), roster, expected, members.memory(k, names), lambda k=k: vectors(k)  # type: ignore[misc]
+            members.identity(k), roster, expected, members.memory(k, names), partial(vectors, k), _check=once
         )
         for k in ask.cohort
-    ]  # fmt: skip
+    ]
     gone = _stages(ask)
     inbox: Mapping[int, bytes] = dict.fromkeys(range(len(clients)), server.announce())
     up = down = 0

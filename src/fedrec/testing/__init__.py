@@ -16,6 +16,7 @@ A third party's test is five lines, in any file that pytest collects::
 | 3 engine-free: chunks, threads and a wire of bytes give the same model | EngineLaws |
 | 4 nothing private on the wire: updates are what the plan declares, of one size | EgressLaws |
 | 5 bounded: a search for the worst user stays inside the declared norms | SumLaws |
+| 5 and comes near to them where noise is allowed | SensitivityLaws |
 | 6 deterministic: keyed randomness, resumed runs equal uninterrupted ones | EngineLaws |
 | 7 it recommends: the checkerboard, and a floor on the bundled sample | LearningLaws |
 | 8 it does not cheat: alone and with permuted labels it scores chance | LearningLaws |
@@ -28,6 +29,7 @@ from fedrec.testing.egress import DutyLaws, EgressLaws
 from fedrec.testing.engines import EngineLaws
 from fedrec.testing.laws import AlgorithmLaws
 from fedrec.testing.learning import LearningLaws
+from fedrec.testing.sensitivity import SensitivityLaws
 from fedrec.testing.subject import Subject
 from fedrec.testing.sums import SumLaws
 from fedrec.testing.wire import WireRuntime
@@ -39,6 +41,7 @@ __all__ = [
     "EngineLaws",
     "Laws",
     "LearningLaws",
+    "SensitivityLaws",
     "Subject",
     "SumLaws",
     "WireRuntime",

@@ -18,6 +18,7 @@ class Laws:
     board: ClassVar[dict[str, Any]] = {}
     tastes: ClassVar[dict[str, Any]] = {}
     sample: ClassVar[dict[str, Any]] = {}
+    noisy: ClassVar[dict[str, Any]] = {}
     floor: ClassVar[float] = 0.0
     sum_tolerance: ClassVar[float] = 0.0
     private_tolerance: ClassVar[float] = 0.0

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from fedrec.contract import ContractError
 from fedrec.privacy.secure import shamir
-from fedrec.privacy.secure.cohort import Cohort, read_key_list
+from fedrec.privacy.secure.cohort import Check, Cohort, check_key_list, read_key_list
 from fedrec.privacy.secure.errors import MessageError, Refused
 from fedrec.privacy.secure.keys import Identity, KeyPair, Random, derive, seal, unseal, verify
 from fedrec.privacy.secure.masks import Ring, add_mask, ring_type, sign_of
@@ -62,6 +62,7 @@ class SecureSumClient:
         vector: NDArray[Any] | Callable[[], NDArray[Any]],
         *,
         _random: Random = os.urandom,
+        _check: Check = check_key_list,
     ) -> None:
         if identity.public not in roster:
             raise ContractError("this client's identity is not in the roster of the round: enrol it first")
@@ -69,7 +70,7 @@ class SecureSumClient:
         self._identity, self._roster, self._expected, self._memory = identity, list(roster), expected, memory
         self._vector: Ring | Callable[[], NDArray[Any]] | None
         self._vector = vector if callable(vector) else as_ring(vector, expected)
-        self._random = _random
+        self._random, self._check = _random, _check
         self._stage = 0
         self._session = b""
         self._plan: Plan
@@ -134,7 +135,7 @@ class SecureSumClient:
         return self._sent
 
     def _shares(self, body: memoryview) -> bytes:
-        cohort = read_key_list(body, self._plan, self._roster, self._sent, self.index)
+        cohort = read_key_list(body, self._plan, self._roster, self._sent, self.index, self._check)
         holders = cohort.holders(self.index)
         if len(holders) < self._plan.threshold:
             raise Refused("threshold", f"{len(holders)} clients would hold shares, {self._plan.threshold} are needed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fedrec.privacy.secure.errors import MessageError, Refused
@@ -52,10 +52,19 @@ def make_cohort(plan: Plan, keys: dict[int, PublicKeys], body: bytes | memoryvie
     return Cohort(keys, session, neighbours(keys, plan.degree, session))
 
 
-def read_key_list(body: memoryview, plan: Plan, roster: Sequence[bytes], own: bytes, client: int) -> Cohort:
-    """Read KEY_LIST as ``client``, whose KEYS message was ``own``: every entry signed, no key twice, nobody missing."""
+@dataclass(frozen=True, repr=False)
+class KeyList:
+    """A checked KEY_LIST: the cohort, and the whole message of each client in it."""
+
+    cohort: Cohort
+    messages: dict[int, bytes]
+
+
+def check_key_list(body: memoryview, plan: Plan, roster: Sequence[bytes]) -> KeyList:
+    """Read KEY_LIST: every entry signed, no key twice, enough of them. It is the same for every client."""
     keys: dict[int, PublicKeys] = {}
-    found, last = False, -1
+    messages: dict[int, bytes] = {}
+    last = -1
     for row in table(body, KEYS_MESSAGE, "KEY_LIST"):
         message = decode(row)
         try:
@@ -65,12 +74,36 @@ def read_key_list(body: memoryview, plan: Plan, roster: Sequence[bytes], own: by
         if message.sender <= last:
             raise Refused("keys", f"the key list names client {message.sender} twice or out of order")
         last = message.sender
-        keys[last] = entry
-        found = found or bytes(row) == own
-    if not found:
-        raise Refused("keys", f"the key list does not hold the keys that this client ({client}) sent")
+        keys[last], messages[last] = entry, bytes(row)
     if len({k for entry in keys.values() for k in (entry.mask, entry.share)}) != 2 * len(keys):
         raise Refused("keys", "two entries of the key list share a key: one client would stand for two")
     if len(keys) < plan.survivors:
         raise Refused("cohort", f"{len(keys)} clients sent keys, the sum must be over {plan.survivors} at least")
-    return make_cohort(plan, keys, body)
+    return KeyList(make_cohort(plan, keys, body), messages)
+
+
+Check = Callable[[memoryview, Plan, Sequence[bytes]], KeyList]
+
+
+def read_key_list(
+    body: memoryview, plan: Plan, roster: Sequence[bytes], own: bytes, client: int, check: Check = check_key_list
+) -> Cohort:
+    """Read KEY_LIST as ``client``, whose KEYS message was ``own``: nobody missing, itself least of all."""
+    found = check(body, plan, roster)
+    if found.messages.get(client) != own:
+        raise Refused("keys", f"the key list does not hold the keys that this client ({client}) sent")
+    return found.cohort
+
+
+class CheckOnce:
+    """Checks of key lists for clients of one process: what is public and the same for all is read once a round."""
+
+    def __init__(self) -> None:
+        self._last: tuple[bytes, bytes, KeyList] | None = None
+
+    def __call__(self, body: memoryview, plan: Plan, roster: Sequence[bytes]) -> KeyList:
+        """See check_key_list; a list that was refused is checked again for each client."""
+        whole = bytes(body)
+        if self._last is None or self._last[:2] != (whole, plan.body()):
+            self._last = whole, plan.body(), check_key_list(body, plan, roster)
+        return self._last[2]

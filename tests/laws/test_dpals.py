@@ -1,0 +1,17 @@
+from fedrec.testing import AlgorithmLaws
+
+SMALL = {"dim": 8, "rounds": 3, "item_frac": 1.0, "gamma": 1.0, "reg": 1.0, "alpha0": 0.3, "budget": 10.0}
+
+
+class TestDpals(AlgorithmLaws):
+    name = "dpals"
+    config = SMALL
+    sample = {"dim": 64, "rounds": 8, "gamma": 1.0, "reg": 3.0, "alpha0": 0.3}
+    floor = 0.06
+
+
+class TestDpalsFull(AlgorithmLaws):
+    name = "dpals"
+    config = {**SMALL, "statistics": "full"}
+    sample = {"dim": 16, "rounds": 6, "gamma": 10.0, "reg": 3.0, "item_frac": 1.0, "bits": 64}
+    floor = 0.05
