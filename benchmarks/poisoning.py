@@ -43,6 +43,7 @@ class Subject:
     size: float | None = None
     epsilon: float | None = None
     loose: bool = False
+    rows: dict[str, float] = field(default_factory=dict)  # what if: a bound on a person's rows of these statistics
 
     @property
     def label(self) -> str:
@@ -86,8 +87,24 @@ def loosened(kind: type[Algorithm]) -> type[Algorithm]:
     return Loose
 
 
+def with_rows(kind: type[Algorithm], rows: dict[str, float]) -> type[Algorithm]:
+    """Return the algorithm with a bound on rows, kept by everybody: client by client, through the pipeline."""
+
+    class Rows(kind):  # type: ignore[misc, valid-type]
+        cohort_update = Algorithm.cohort_update
+
+        def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
+            return tuple(
+                replace(p, stats={n: replace(s, row=rows.get(n)) for n, s in p.stats.items()})
+                for p in super().plan(catalog)
+            )
+
+    return Rows
+
+
 def made(subject: Subject) -> Algorithm:
     kind = get(subject.algorithm)
+    kind = with_rows(kind, subject.rows) if subject.rows else kind
     return (loosened(kind) if subject.loose else kind)(**subject.settings)
 
 

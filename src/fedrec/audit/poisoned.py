@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -93,8 +95,11 @@ class Poisoned(Algorithm):
         for name, array in after.items():
             out[name][kept] = array
         assert isinstance(total, RingSum)
+        exact = total.decode()  # and how much noise the server expects in it, by which it may settle its steps
+        noise = {n: z.quantum * sqrt(z.variance) for n, z in (total.noise or {}).items()}
+        known = Total(exact.stats, self.catalog.n_users if noise else exact.users, noise)
         scene = Scene(
-            self.inner, self.catalog, phase, shared, honest, after, total.decode(), self.targets, int(fake.sum()),
+            self.inner, self.catalog, phase, shared, honest, after, known, self.targets, int(fake.sum()),
             self.size, key, self.state,
         )  # fmt: skip
         updates: list[Update] = self.attack(scene)

@@ -19,7 +19,7 @@ from fedrec.audit.line import Line, Verdict, mean_interval
 from fedrec.audit.poisoned import Poisoned
 from fedrec.audit.poisoning_attacks import Attack
 from fedrec.audit.poisoning_oracle import ORACLES, oracle_boost
-from fedrec.contract import Algorithm, Catalog, ContractError, Interactions, Key
+from fedrec.contract import Algorithm, Catalog, FedrecError, Interactions, Key
 from fedrec.data.task import Task
 from fedrec.experiment.fit import Options, fit
 from fedrec.metrics.ranking import per_user
@@ -36,6 +36,7 @@ ATTACKS: dict[str, Attack] = {
     "NaN flood": attacks.nan_flood,
     "sign flip": attacks.sign_flip,
 }
+PROMOTING = ("oracle boost", "explicit boost", "popular-alignment", "random-user")
 UNTARGETED = ("clustering", "sign flip")
 SHARES = (0.001, 0.01, 0.05)
 TARGETS = 5
@@ -51,7 +52,7 @@ class Outcome:
     """What one training with fakes came to.
 
     ``er``: ER@10, mean over the targets; ``ndcg``: NDCG@20 of honest people; ``exposed``, ``quality``: both by person;
-    ``destroyed``: the model was no longer finite; ``failures``: reasons over all rounds.
+    ``destroyed``: the training ended in an error; ``failures``: reasons over all rounds.
     """
 
     er: float
@@ -108,7 +109,7 @@ def poisoned(
     try:
         model, progress = fit(subject, catalog, everybody, None, options, protection=guard)
         ranks = model.rank(task, TOP)
-    except ContractError as reason:  # a table that is not finite: nobody is recommended anything
+    except FedrecError as reason:  # a table that is not finite, a sum that cannot be solved: nothing is recommended
         none = np.zeros(task.n_users)
         return Outcome(math.nan, 0.0, none, none, {str(reason): 1}, True)
     failures: dict[str, int] = {}

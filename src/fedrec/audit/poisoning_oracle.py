@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fedrec.audit.poisoning_attacks import Array, Scene, nothing, popular_alignment, rows
 from fedrec.audit.poisoning_bounds import filled
-from fedrec.contract import Arrays, Key, Part, Phase, Total, Update
+from fedrec.contract import Algorithm, Arrays, Key, Part, Phase, Rng, Stat, Total, Update
 from fedrec.kernels.lanes import one_blas_thread
 from fedrec.kernels.linear import inverse
 from fedrec.privacy import RingSum
@@ -22,6 +22,7 @@ from fedrec.privacy import RingSum
 TOP = 10
 CLIMB = 15  # steps of the climb
 HOLD = 40  # steps of the search for a row that can be held
+BIG = 1e6  # of the unit vectors put in for rows, so that nothing that fades small rows sees them
 PEOPLE = 2000  # honest people that the oracle reckons with, evenly picked
 
 
@@ -157,107 +158,139 @@ def _pairs(scene: Scene) -> list[Update]:
     scores = scene.algorithm.cohort_scores(model, {}, people, Key(0))
     wanted, stat = _tenth(scores, scene, picked), scene.phase.stats["pairs"]
     targets = np.sort(scene.targets)
-    length = scene.fakes * min(stat.l2 or np.inf, stat.linf * np.sqrt(len(gram))) / np.sqrt(2 * len(targets))
+    mine = (np.inf if stat.l2 is None else stat.l2) / np.sqrt(len(targets))  # what a fake has for one target
+    mine = min(mine, stat.linf * np.sqrt(len(gram)))
     matrix = np.zeros_like(gram)
     for t in targets:
-        c = climbed(queries, scores[:, t].astype(np.float64), wanted, length)
-        matrix[t] = np.sign(c) if stat.counts else c / length
+        c = climbed(queries, scores[:, t].astype(np.float64), wanted, scene.fakes * mine / np.sqrt(2))
+        c[targets] = 0.0  # what is asked of one target's row is not taken from another's
+        room = float(gram[t, t]) + float(scene.algorithm.config.reg)
+        row, own = _definite(c, solve, mine, stat.counts, scene.fakes, (room, len(targets)))
+        matrix[t], matrix[t, t] = row, own
     matrix[:, targets] = matrix[targets].T
     return [filled(scene.phase, {"pairs": Part(matrix)})]
+
+
+def _definite(
+    c: Array, solve: Array, mine: float, counts: bool, fakes: int, room: tuple[float, int]
+) -> tuple[Array, float]:
+    """Return (row, diagonal entry) of one fake, such that the sum of them leaves the matrix positive definite.
+
+    A sum that is not stops the training, which promotes nothing: g' (G + reg)^-1 g must stay below the target's own
+    entry and what the fakes add to it, ``room`` (entry, number of targets alike). Counts: on fewer and fewer items.
+    """
+    order, many, share = np.argsort(-np.abs(c)), len(c), 1.0
+    while True:
+        if counts:
+            row = np.zeros_like(c)
+            row[order[:many]] = np.sign(c[order[:many]])
+            own = 1.0
+        else:
+            row = c / max(float(np.linalg.norm(c)), 1e-300) * (share * mine / np.sqrt(2))
+            own = mine * float(np.sqrt(max(1.0 - share * share, 0.0)))
+        if (
+            fakes * fakes * float(row @ solve @ row) < 0.9 * (room[0] + fakes * own) / room[1]
+            or min(many, 500 * share) <= 1
+        ):
+            return row, own
+        many, share = (many // 2, share) if counts else (many, share * 0.9)
 
 
 def _slist_lowrank(scene: Scene) -> list[Update]:
     """slist-lowrank: column t of the core is (A + reg)^-1 c_t; the first rounds are left alone."""
     if scene.phase.name != "statistics":
         return nothing(scene)
-    model = scene.algorithm.server_update(scene.phase, scene.state, scene.total, 0)
-    width = scene.total["cross"].shape[1]
-    probe = _probed(scene.total, {"cross": np.eye(width)})
-    probed = scene.algorithm.server_update(scene.phase, scene.state, probe, 0)
-    return [filled(scene.phase, {"cross": _targets(scene, model, probed, slice(0, width)),
-                                 "moments": Part(np.zeros((width, width)))})]  # fmt: skip
+    algorithm, width = scene.algorithm, scene.total["cross"].shape[1]
+    model = algorithm.server_update(scene.phase, scene.state, scene.total, 0)
+    probe = _probed(scene.total, {"cross": BIG * np.eye(width)})
+    queries = _scores(scene, algorithm, algorithm.server_update(scene.phase, scene.state, probe, 0))[:, :width] / BIG
+    found = _climbed_rows(scene, queries, _scores(scene, algorithm, model), scene.phase.stats["cross"])
+    return [filled(scene.phase, {"cross": found, "moments": Part(np.zeros((width, width)))})]
 
 
 def _slist_private(scene: Scene) -> list[Update]:
     """slist-private: as above, with a row in either round; in the first the oracle runs the second for itself."""
-    name, state, phase, total = scene.phase.name, scene.state, scene.phase, scene.total
+    algorithm, name, phase, state, total = scene.algorithm, scene.phase.name, scene.phase, scene.state, scene.total
     if name == "first":
-        state = scene.algorithm.server_update(phase, state, total, 0)
-        phase = next(p for p in scene.algorithm.plan(scene.catalog) if p.name == "second")
-        total = _honest_sum(scene, phase, {n: state[n] for n in phase.broadcast})
-    model = scene.algorithm.server_update(phase, state, total, 0)
+        state = algorithm.server_update(phase, state, total, 0)
+        phase = next(p for p in algorithm.plan(scene.catalog) if p.name == "second")
+        total = _honest_sum(scene, phase, {n: state[n] for n in phase.broadcast}, total)
+    settings = algorithm.config.model_dump()
+    linear = type(algorithm)(**{**settings, "flatten": 0.0, "mirror": 0.0})  # what is linear in a target's row
     first, second = state["first"].shape[1], total["second"].shape[1]
-    both = np.eye(first + second)
-    changed = np.array(state["first"])
+    both, changed = BIG * np.eye(first + second), np.array(state["first"], np.float64)
     changed[: len(both)] = both[:, :first]
-    probed = scene.algorithm.server_update(
-        phase, state | {"first": changed}, _probed(total, {"second": both[:, first:]}), 0
-    )
+    probe = _probed(total, {"second": both[:, first:]})
+    probed = linear.server_update(phase, state | {"first": changed}, probe, 0)
+    queries = _scores(scene, linear, probed)[:, : len(both)] / BIG
+    norms = np.linalg.norm(linear.server_update(phase, state, total, 0)["core"].astype(np.float64), axis=0)
     where = slice(0, first) if name == "first" else slice(first, first + second)
-    update = {name: _targets(scene, model, probed, where)}
+    inner = probed["core"][:, : len(both)].astype(np.float64)[:, where] / BIG
+    length = scene.fakes * (scene.phase.stats[name].l2 or 1.0) / np.sqrt(len(scene.targets))
+    reach = length * float(np.median(np.linalg.norm(inner, axis=0)))  # of a target's column of the core, about
+    queries = queries / (reach + float(np.median(norms))) ** settings["flatten"]
+    scores = _scores(scene, algorithm, algorithm.server_update(phase, state, total, 0))
+    update = {name: _climbed_rows(scene, queries[:, where], scores, scene.phase.stats[name])}
     if name == "second":
         update["moments"] = Part(np.zeros(scene.phase.stats["moments"].shape))
     return [filled(scene.phase, update)]
 
 
-def _targets(scene: Scene, model: Arrays, probed: Arrays, where: slice) -> Part:
-    """Return the targets' rows of a statistic, each climbed, all of one length.
+def _scores(scene: Scene, algorithm: Algorithm, model: Arrays) -> Array:
+    people = scene.honest.take(_picked(scene))
+    return np.asarray(algorithm.cohort_scores(model, {}, people, Key(0)), np.float64)
 
-    ``probed``: a model whose item j has the j-th unit vector for its row, so that its scores are the queries.
-    """
-    picked = _picked(scene)
-    people = scene.honest.take(picked)
-    scores = scene.algorithm.cohort_scores(model, {}, people, Key(0))
-    queries = scene.algorithm.cohort_scores(probed, {}, people, Key(0))[:, where].astype(np.float64)
-    wanted = _tenth(scores, scene, picked)
-    stat = next(s for n, s in scene.phase.stats.items() if n != "moments")
+
+def _climbed_rows(scene: Scene, queries: Array, scores: Array, stat: Stat) -> Part:
+    """Return the targets' rows of a statistic, each climbed, all of one length."""
+    wanted = _tenth(scores.astype(np.float32), scene, _picked(scene))
     length = scene.fakes * (stat.l2 or stat.linf) / np.sqrt(len(scene.targets))
     targets = np.sort(scene.targets)
-    found = [climbed(queries, scores[:, t].astype(np.float64), wanted, length) for t in targets]
-    return Part(_unit_rows(np.stack(found)), (targets,))
+    return Part(_unit_rows(np.stack([climbed(queries, scores[:, t], wanted, length) for t in targets])), (targets,))
 
 
 def _probed(total: Total, replaced: dict[str, Array]) -> Total:
-    """Return the sum with the first rows of some statistics replaced."""
+    """Return the sum with the first rows of some statistics replaced: unit vectors, so that scores are queries."""
     stats = {n: np.array(a, np.float64) for n, a in total.stats.items()}
     for name, first in replaced.items():
         stats[name][: len(first)] = first
-    return Total(stats, total.users)
+    return Total(stats, total.users, total.noise)
 
 
-def _honest_sum(scene: Scene, phase: Phase, broadcast: Arrays) -> Total:
-    total = RingSum(phase, scene.honest.n_users)
-    scene.algorithm.cohort_update(phase, broadcast, scene.private, scene.honest, scene.key, total)
-    return total.decode()
+def _honest_sum(scene: Scene, phase: Phase, broadcast: Arrays, before: Total) -> Total:
+    """Return the honest people's sum of another round, with the noise that this one has for a statistic as large."""
+    ring = RingSum(phase, scene.honest.n_users)
+    scene.algorithm.cohort_update(phase, broadcast, scene.private, scene.honest, scene.key, ring)
+    noise = max(before.noise.values(), default=0.0)
+    return Total(ring.decode().stats, before.users, dict.fromkeys(phase.stats, noise) if noise else {})
 
 
 def _dpals(scene: Scene) -> list[Update]:
     """dpals: into the head by the counts; then b_t along the honest vectors, and the Gramian lowered along them."""
     if scene.phase.name == "counts":
         return _counts(scene)
-    shared, stats = scene.shared, scene.phase.stats
+    shared, stats, c = scene.shared, scene.phase.stats, scene.algorithm.config
     places = np.asarray(shared["places"])[scene.targets]
     inside = np.sort(places[places >= 0]).astype(np.int64)
     if not len(inside):
         return nothing(scene)
-    picked = _picked(scene)
-    vectors = np.stack(
-        [
-            scene.algorithm.adapt(shared, {}, scene.honest.history(int(p)), scene.key.rng(int(p)))["vector"]
-            for p in picked
-        ]
-    ).astype(np.float64)
-    table = np.asarray(shared["items"], np.float64)
-    wanted = _tenth(scene.algorithm.cohort_scores(shared, {}, scene.honest.take(picked), Key(0)), scene, picked)
-    c, gram = scene.algorithm.config, np.asarray(scene.total["gram"], np.float64)
-    solve = inverse(c.alpha0 * gram + c.reg * np.eye(len(gram)))
-    length = scene.fakes * (stats["linear"].l2 or 1.0) / np.sqrt(len(inside))
-    found = [climbed(vectors[:, 1:] @ solve, vectors @ table[j], wanted, length) for j in inside]
-    moves = _unit_rows(np.stack(found))
-    along = moves.mean(axis=0)
-    update = {"linear": Part(moves, (inside,)), "gram": Part(-np.outer(along, along))}
+    picked = _picked(scene)[::2]
+    known = [scene.algorithm.adapt(shared, {}, scene.honest.history(int(p)), Rng(int(p)))["vector"] for p in picked]
+    vectors, table = np.stack(known).astype(np.float64), np.asarray(shared["items"], np.float64)
+    scores = scene.algorithm.cohort_scores(shared, {}, scene.honest.take(picked), Key(0))
+    wanted, gram = _tenth(scores, scene, picked), np.asarray(scene.total["gram"], np.float64)
+    support = np.asarray(scene.state["support"]) / max(scene.total.users, 1)
+    length, moves = scene.fakes * (stats["linear"].l2 or 1.0) / np.sqrt(len(inside)), []
+    for j in inside:
+        solve = np.linalg.inv((support[j] + c.alpha0) * gram + c.reg * np.eye(c.dim))
+        queries = vectors[:, : c.dim] @ solve
+        now = vectors[:, c.dim :] @ table[j, c.dim :] + queries @ np.asarray(scene.total["linear"][j], np.float64)
+        moves.append(climbed(queries, now, wanted, length))
+    directions = _unit_rows(np.stack(moves))
+    along = directions.mean(axis=0)
+    update = {"linear": Part(directions, (inside,)), "gram": Part(-np.outer(along, along))}
     if "outer" in stats:
-        update["outer"] = Part(np.stack([-np.outer(m, m) for m in moves]), (inside,))
+        update["outer"] = Part(np.stack([-np.outer(m, m) for m in directions]), (inside,))
     return [filled(scene.phase, update)]
 
 
