@@ -100,7 +100,7 @@ def pairs(values: Any, digits: int) -> str:
 
 def figures() -> str:
     """Return the README's table: one line a quality figure."""
-    rows = [row for content in results().values() for row in rows_of(content) if quality(row)]
+    rows = [row for content in results().values() for row in rows_of(content) if quality(row) and "epsilon" not in row]
     if not rows:
         return "No figure has been measured and committed yet.\n"
     columns = ["data", "protocol", "algorithm", "measured", "asked for", "rounds", "up a round", "to the twin"]
@@ -243,6 +243,42 @@ def secure_defects() -> str:
     return table(["defect", "where", "noticed by"], rows) + "\n"
 
 
+EPSILONS = (8, 4, 2, 1)
+
+
+def private_figures() -> str:
+    """Return the quality of private models by epsilon, as the mechanism that ships measured it."""
+    found = [r for r in rows_of(results().get("private_quality", {})) if r["masks"] == "simulated"]
+    lines: dict[str, dict[Any, str]] = {}
+    for row in found:
+        label = re.sub(r", epsilon [\d.]+", "", row["name"])
+        metric = next(k for k in row if METRIC.match(k))
+        value = f"{row[metric]:.4f}"
+        if "share of ials without noise" in row:
+            value += f" = {row['share of ials without noise']:.1%}"
+        asked = row.get("target")
+        if asked:
+            wanted = f"{asked[metric]:.3f}" if isinstance(asked, dict) else str(asked).split()[0]
+            value += f" (asked {wanted}{'' if row['reached'] else ', **not reached**'})"
+        lines.setdefault(label, {"metric": metric})[int(row["epsilon"])] = value
+    body = [[label, x["metric"], *(x.get(e, "") for e in EPSILONS)] for label, x in lines.items()]
+    columns = ["data and algorithm", "metric", *(f"epsilon {e}" for e in EPSILONS)]
+    return table(columns, body) + "\n" if body else "Not measured yet.\n"
+
+
+def public_figures() -> str:
+    """Return, for comparison, what the same data and protocols give without privacy."""
+    rows = [r for name in ("figures", "ials_figures", "private_dpals") for r in rows_of(results().get(name, {}))]
+    wanted = ("popularity", "markov", "ease", "ials", "slist")
+    body = [
+        [str(r["data"]), str(r["protocol"]), str(r["name"]), pairs(quality(r), 4)]
+        for r in rows
+        if quality(r) and not r.get("epsilon") and r["algorithm"] in wanted
+        and r["data"] in ("quickstart", "ml-1m", "ml-100k") and not str(r["protocol"]).startswith("pfedrec")
+    ]  # fmt: skip
+    return table(["data", "protocol", "without privacy", "measured"], body) + "\n"
+
+
 def round_defects() -> str:
     """Return the defects seeded into noise and masks of a round, and the guard that notices each."""
     sys.path.insert(0, str(ROOT))
@@ -285,7 +321,7 @@ TABLES: dict[str, Callable[[], str]] = {
     f.__name__: f
     for f in (
         figures, benchmarks, algorithms, differs, settings, sensitivity, mutations, secure_defects, round_defects,
-        mechanism_defects, laws,
+        mechanism_defects, private_figures, public_figures, laws,
     )
 }  # fmt: skip
 

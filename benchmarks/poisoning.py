@@ -1,0 +1,206 @@
+"""Poisoning on ML-1M: seven attacks, 0.1 / 1 / 5 % fakes, with and without bounds; ER@10 and NDCG@20 of honest people.
+
+    python benchmarks/poisoning.py [--data FOLDER] [--only fedmf,dpals] [--minutes 30]
+
+Leave-last-out, test part, everybody in every round, last round, one seed; five targets drawn from the least popular
+twentieth. Fakes come on top of the honest people and fill the declared bounds. What has been measured is read back
+from benchmarks/results/poisoning.json, so the command can be stopped and called again; the most telling cells come
+first. ``no bound``: the fakes' updates have 10 times the norm of the default clip (fedmf), or 100 times the declared
+bounds (statistics).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fedrec import data as data_layer
+from fedrec.algorithms.registry import BUILT_IN, get
+from fedrec.audit.poisoning import ATTACKS, PROMOTING, cold_targets, cost_to_promote, poisoned
+from fedrec.contract import Algorithm, Catalog, Phase
+from fedrec.data.protocols import apply, describe_protocol
+from fedrec.data.splits import Split
+from fedrec.experiment.machine import environment
+
+RESULT = Path(__file__).parent / "results" / "poisoning.json"
+LOOSE = 100.0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One algorithm under one set of bounds."""
+
+    algorithm: str
+    bounds: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    size: float | None = None
+    epsilon: float | None = None
+    loose: bool = False
+    rows: dict[str, float] = field(default_factory=dict)  # what if: a bound on a person's rows of these statistics
+
+    @property
+    def label(self) -> str:
+        return f"{self.algorithm}, {self.bounds}"
+
+
+ROW = 0.5
+SUBJECTS = (
+    Subject("fedmf", "L2 clip 10 + row clip 0.5", {"row_clip": ROW}),
+    Subject("fedmf", "L2 clip 10"),
+    Subject("fedmf", "no bound", {"clip": 1000.0, "bits": 64}, size=100.0),
+    Subject("dpals", "declared bounds"),
+    Subject("dpals", "declared bounds, epsilon 8", epsilon=8.0),
+    Subject("dpals", "no bound", {"bits": 64}, loose=True),
+    Subject("slist-private", "declared bounds"),
+    Subject("slist-private", "declared bounds, epsilon 8", epsilon=8.0),
+    Subject("slist-private", "no bound", loose=True),
+    Subject("ease", "declared bounds (user_power 1)", {"user_power": 1.0, "reg": 5.0}),
+    Subject("ease", "declared bounds (user_power 1), epsilon 8", {"user_power": 1.0, "reg": 5.0}, epsilon=8.0),
+    Subject("ease", "no bound on a person (user_power 0)"),
+    Subject("slist-lowrank", "no L2 bound"),
+)
+
+
+def loosened(kind: type[Algorithm]) -> type[Algorithm]:
+    """Return the algorithm with bounds a hundred times as wide; honest people send what they always send."""
+
+    class Loose(kind):  # type: ignore[misc, valid-type]
+        def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
+            return tuple(
+                replace(
+                    phase,
+                    stats={
+                        n: replace(s, linf=s.linf * LOOSE, l2=None if s.l2 is None else s.l2 * LOOSE, bits=64)
+                        for n, s in phase.stats.items()
+                    },
+                )
+                for phase in super().plan(catalog)
+            )
+
+    return Loose
+
+
+def with_rows(kind: type[Algorithm], rows: dict[str, float]) -> type[Algorithm]:
+    """Return the algorithm with a bound on rows, kept by everybody: client by client, through the pipeline."""
+
+    class Rows(kind):  # type: ignore[misc, valid-type]
+        cohort_update = Algorithm.cohort_update
+
+        def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
+            return tuple(
+                replace(p, stats={n: replace(s, row=rows.get(n)) for n, s in p.stats.items()})
+                for p in super().plan(catalog)
+            )
+
+    return Rows
+
+
+def made(subject: Subject) -> Algorithm:
+    kind = get(subject.algorithm)
+    kind = with_rows(kind, subject.rows) if subject.rows else kind
+    return (loosened(kind) if subject.loose else kind)(**subject.settings)
+
+
+def cells(only: list[str]) -> Iterator[tuple[Subject, str, float]]:
+    able = [s for s in SUBJECTS if s.algorithm in BUILT_IN and (not only or s.algorithm in only)]
+    rest = [a for a in ATTACKS if a != "oracle boost"]
+    orders: list[list[tuple[str, float]]] = [
+        [("none", 0.0), ("oracle boost", 0.01)],
+        [("oracle boost", 0.05), ("oracle boost", 0.001)],
+        [(a, 0.01) for a in rest],
+        [(a, 0.001) for a in PROMOTING[1:]],
+        [(a, 0.05) for a in rest],
+        [(a, 0.001) for a in rest if a not in PROMOTING],
+    ]
+    for wave in orders:
+        for subject in able:
+            for attack, share in wave:
+                yield subject, attack, share
+
+
+def features_of(data: Any, kind: type[Algorithm]) -> Any:
+    if not getattr(kind, "uses_features", False):
+        return None
+    from fedrec.data.features import public_features
+
+    return public_features(data)
+
+
+def measured(subject: Subject, attack: str, share: float, data: Any, split: Split) -> dict[str, Any]:
+    fakes = round(share * split.final.n_users)
+    began = time.perf_counter()
+    assert split.test is not None
+    out = poisoned(
+        made(subject), split.final, split.test, None if attack == "none" else ATTACKS[attack], fakes, 0, subject.size,
+        features_of(data, get(subject.algorithm)), subject.epsilon,
+    )  # fmt: skip
+    er = None if np.isnan(out.er) else round(out.er, 5)
+    row = {
+        "er@10": er,
+        "ndcg@20": round(out.ndcg, 5),
+        "destroyed": out.destroyed,
+        "refused": sum(out.failures.values()),
+    }
+    return {"fakes": fakes, **row, "seconds": round(time.perf_counter() - began, 1)}
+
+
+def load_result() -> dict[str, Any]:
+    return json.loads(RESULT.read_text()) if RESULT.exists() else {"cells": {}, "cost": {}}
+
+
+def save(result: dict[str, Any]) -> None:
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked.add_argument("--data", default="../shared/data/ml-1m")
+    asked.add_argument("--only", default="")
+    asked.add_argument("--minutes", type=float, default=1e9)
+    asked.add_argument("--cost", action="store_true", help="fakes needed for ER@10 >= 0.1, by doubling")
+    args = asked.parse_args()
+    data = data_layer.load(args.data)
+    split, until = apply("leave-last-out", data), time.monotonic() + 60 * args.minutes
+    only = [name for name in args.only.split(",") if name]
+    result = load_result()
+    counts = np.bincount(split.final.items, minlength=split.final.n_items)
+    targets = cold_targets(split.final)
+    result |= {
+        "command": "python benchmarks/poisoning.py",
+        "data": {"name": data.name, "fingerprint": data.fingerprint(), "honest people": split.final.n_users},
+        "targets": {"items": targets.tolist(), "people who have them": counts[targets].tolist()},
+        "protocol": describe_protocol(split),
+        "environment": environment(),
+    }
+    for subject, attack, share in cells(only):
+        if args.cost or time.monotonic() > until:
+            break
+        name = f"{subject.label} | {attack} | {share:.1%}"
+        if name in result["cells"]:
+            continue
+        result["cells"][name] = measured(subject, attack, share, data, split)
+        print(name, result["cells"][name], flush=True)
+        save(result)
+    for subject in SUBJECTS if args.cost else ():
+        if subject.label in result["cost"] or (only and subject.algorithm not in only) or time.monotonic() > until:
+            continue
+        if subject.algorithm in BUILT_IN:
+            fakes, by = cost_to_promote(
+                made(subject), split.final, split.test, size=subject.size, epsilon=subject.epsilon,
+                features=features_of(data, get(subject.algorithm)),
+            )  # fmt: skip
+            result["cost"][subject.label] = {"fakes": fakes, "er@10 by fakes": by}
+            print("cost", subject.label, result["cost"][subject.label], flush=True)
+            save(result)
+
+
+if __name__ == "__main__":
+    main()
