@@ -114,10 +114,10 @@ def rows(ml1m: str | None) -> dict[str, tuple[bool, Callable[[], Row]]]:
     for name in ("popularity", "ease", "markov", "ials"):
         out[f"raw {name}, quickstart"] = (False, lambda n=name: invert(n, "quickstart"))
     out["linked ials, ML-1M, noise off"] = (True, lambda: linked("ials", big, False, dim=32))
-    for name in ("lowpass", "ease"):
+    for name in ("lowpass", "ease", "dpals", "slist-private"):
         out[f"linked {name}, ML-1M, noise off"] = (True, lambda n=name: linked(n, big, False))
         out[f"linked {name}, ML-1M, noise on"] = (True, lambda n=name: linked(n, big, True))
-    for name in ("popularity", "ease", "itemknn", "lowpass"):
+    for name in ("popularity", "ease", "itemknn", "lowpass", "dpals", "slist-private"):
         for epsilon in (None, EPSILON):
             said = "noise off" if epsilon is None else f"epsilon {epsilon:g}"
             out[f"inference {name}, quickstart, {said}"] = (

@@ -167,8 +167,9 @@ def _judged(setup: Setup, moment: Moment, name: str, experiment: str) -> Line:
         share,
         0.0,
         own[1],
-        f"{own[2]:.1%} of the linked rows are of one person, the others of the same few people. Baseline: "
-        f"popularity links nothing. Interval: lowest and highest of {DRAWS} random cohorts (one, where all take part).",
+        (f"{own[2]:.1%} of the linked rows are of one person, the others of the same few people. " if share else "")
+        + "Baseline: popularity links nothing. Interval: lowest and highest of "
+        + f"{DRAWS} random cohorts (one, where all take part).",
         unit="rows linked",
         target=f"at most {PASSES:.1%}",
         rows=tuple(rows),

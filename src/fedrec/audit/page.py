@@ -9,7 +9,7 @@ from typing import Any
 from fedrec.audit.line import number
 from fedrec.experiment.files import write_json, write_text
 from fedrec.report import numbers
-from fedrec.report.cells import cell, head, section, table
+from fedrec.report.cells import cell, head, section, slug, table
 from fedrec.report.html import page
 from fedrec.report.markup import Child, Html, embedded, join, tag
 from fedrec.report.plots import Scale
@@ -74,7 +74,22 @@ def _lines(document: Doc) -> Html:
         "Each experiment attacks this set-up with its own data. The baseline is what somebody reaches who knows only "
         "which items are popular. A KNOWN LIMIT is open by design, and says so."
     )
-    return section("lines", "Experiments", tag("ul", [_line(x) for x in document["lines"]], class_="lines"), lead=lead)
+    every = tag("ul", [_line(x) for x in document["lines"]], class_="lines")
+    return section("lines", "Experiments", _summary(document["lines"]), every, lead=lead)
+
+
+def _summary(lines: Sequence[Doc]) -> Html:
+    """Return all verdicts in one table, with links to what they come from."""
+    rows = []
+    for line in lines:
+        badge = tag("span", line["verdict"], class_=f"badge {BADGES[line['verdict']]}")
+        cells: list[Child] = [head(badge, class_="", scope="row")]
+        cells.append(cell(tag("a", line["name"], href=f"#{slug(line['name'])}"), class_="text"))
+        cells += [cell(_number(line[k])) for k in ("figure", "baseline")]
+        rows.append(tag("tr", cells, cell(line["unit"], class_="")))
+    names = (("verdict", ""), ("experiment", ""), ("figure", "n"), ("baseline", "n"), ("unit", ""))
+    header = tag("tr", [head(n, class_=kind) for n, kind in names])
+    return table("Verdicts", [header], rows, "compact")
 
 
 def _line(line: Doc) -> Html:
@@ -88,7 +103,7 @@ def _line(line: Doc) -> Html:
         said.append(tag("p", line["detail"], class_="muted"))
     if line["rows"]:
         said.append(_table(line["name"], line["rows"]))
-    return tag("li", tag("h3", badge, " ", line["name"]), *said)
+    return tag("li", tag("h3", badge, " ", line["name"], id=slug(line["name"])), *said)
 
 
 def _figure(line: Doc) -> list[Child]:
@@ -101,7 +116,7 @@ def _figure(line: Doc) -> list[Child]:
     if line["target"]:
         parts.append(f"; passes: {line['target']}")
     inside = [x for x in (value, line["baseline"], *(interval or ())) if x is not None]
-    if all(0 <= x <= 1 for x in inside):
+    if isinstance(value, float) and all(0 <= x <= 1 for x in inside):
         parts.append(_mini(value, line["baseline"], interval))
     return parts
 

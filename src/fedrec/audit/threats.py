@@ -21,41 +21,40 @@ def _row(who: str, cover: Cover, why: str, helps: str = "") -> dict[str, Any]:
 
 
 def _honest(setup: Setup) -> dict[str, Any]:
-    who = "honest-but-curious server (follows the protocol, keeps all it sees)"
+    who, does = "honest-but-curious server", "it follows the protocol and keeps what it sees: "
     if not setup.masked:
-        return _row(who, "not", "it sees single updates and reads the lists off them", "--secure-sum, --privacy")
+        return _row(who, "not", does + "single updates, from which it reads lists", "--secure-sum, --privacy.epsilon")
     if not setup.noisy:
-        why = "it sees exact sums only; an item that few have, and rows of one contributor, show through"
+        why = does + "exact sums; an item that few have, and rows of one contributor, show through"
         return _row(who, "partly", why, "--privacy.epsilon")
-    return _row(who, "protected", "it sees noisy sums only, within the declared epsilon")
+    return _row(who, "protected", does + "noisy sums, within the declared epsilon")
 
 
 def _lying(setup: Setup) -> dict[str, Any]:
-    who = "lying server (false lists, thresholds, cohorts, keys)"
+    who, does = "lying server", "it announces what it likes: "
     if not setup.masked:
-        return _row(who, "not", "nothing is masked, so there is no need to lie", "--secure-sum")
+        return _row(who, "not", does + "but nothing is masked, so it need not lie", "--secure-sum")
     why = (
         "clients refuse small cohorts, low thresholds, two lists, old rounds and sums that differ by a few; devices "
         "trust whoever enrolled the members, and a roster full of invented members leaves one victim alone"
     )
-    return _row(who, "partly", why, "an enrolment authority that is not the server; a public key log")
+    return _row(who, "partly", does + why, "an enrolment authority that is not the server; a public key log")
 
 
 def _colluding(setup: Setup) -> dict[str, Any]:
-    who = "colluding clients (help the server, pool what they know)"
+    who, does = "colluding clients", "they help the server and pool what they know: "
     if not setup.masked:
-        return _row(who, "not", "the server needs no help", "--secure-sum")
+        return _row(who, "not", does + "it needs no help", "--secure-sum")
     why = "masks hold below a third of the holders around a person; each colluder's noise share is known and lost"
-    return _row(who, "partly", why, "a lower --privacy.survivors than the honest share")
+    return _row(who, "partly", does + why, "a lower --privacy.survivors than the honest share")
 
 
 def _malicious(setup: Setup) -> dict[str, Any]:
-    why = "each honest client clips its own update; behind a mask nobody can check that another one did"
+    who, does = "malicious client", "it poisons the model or breaks rounds: "
+    why = "each honest client clips its own update; nobody can check behind a mask that another one did"
     if not setup.masked:
         why = "updates are clipped by the client's own code; nothing checks them at the server"
-    return _row(
-        "malicious client (poisons the model, breaks rounds)", "partly", why, "enrolment; proofs of bounds (not built)"
-    )
+    return _row(who, "partly", does + why, "enrolment; proofs of bounds (not built)")
 
 
 def _disk(setup: Setup) -> dict[str, Any]:
@@ -64,8 +63,8 @@ def _disk(setup: Setup) -> dict[str, Any]:
 
 
 def _network(setup: Setup) -> dict[str, Any]:
-    why = "sizes are the same for everybody, so they tell nothing; contents need the transport's TLS"
     if not setup.masked:
-        why += ", and updates travel in clear without it"
-        return _row("network observer", "not" if not setup.masked else "partly", why, "TLS")
-    return _row("network observer", "protected", why + " only for who takes part: contents are masked")
+        why = "sizes are the same for everybody; updates travel in clear unless the transport has TLS"
+        return _row("network observer", "not", why, "TLS")
+    why = "vectors are masked and sizes the same for everybody; who takes part, and the server's messages, need TLS"
+    return _row("network observer", "partly", why, "TLS")
