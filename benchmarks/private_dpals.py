@@ -243,7 +243,8 @@ def row(name: str, kind: str, epsilon: float, work: Job, known: dict[str, Any]) 
     out = {
         "name": title(name, kind, epsilon), "data": name, "protocol": work.protocol, "algorithm": base,
         "epsilon": epsilon if math.isfinite(epsilon) else None, "delta": DELTA if math.isfinite(epsilon) else None,
-        "settings": settings, "points": points, "seeds": len(seeds) if len(seeds) > 1 else None, "validation": {"ndcg@20": validation},
+        "settings": settings, "points": points, "seeds": len(seeds) if len(seeds) > 1 else None,
+        "validation": {"ndcg@20": validation},
         "test": test, "test by seed": [round(r[0]["ndcg@20"], 4) for r in runs],
         "items recommended": 1.0 if places is None else float((places >= 0).mean()),
         "rounds": sum(p.rounds for p in plan), "bytes_up": max(p.up_bytes for p in plan),
