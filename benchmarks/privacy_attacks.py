@@ -103,6 +103,41 @@ def canaries(epsilon: float, defect: str | None = None) -> Row:
     }
 
 
+def shown(name: str, found: Row) -> list[Row]:
+    """Return one experiment as rows of one shape: a figure, its interval or range, and what stands beside it."""
+
+    def row(what: str, figure: Any, low: Any = None, high: Any = None, beside: Any = None) -> Row:
+        return {"experiment": name, "what": what, "figure": figure, "low": low, "high": high, "beside": beside}
+
+    if "f1" in found:
+        return [row("F1; beside: popularity", found["f1"], *found["interval"], found["popularity"])]
+    if "cohorts" in found:
+        what = "rows linked, range over cohorts; beside: of them of one person"
+        return [
+            row(f"{n} clients: {what}", c["linked"], c["low"], c["high"], c["of one person"])
+            for n, c in found["cohorts"].items()
+        ]
+    if "declared" in found:
+        kept = f"lower bounds at most the declared epsilon, of {found['seeds']}; beside: audits that FAIL"
+        return [
+            row(
+                "estimated epsilon, mean and range of seeds; beside: declared",
+                found["estimate_mean"], found["estimate_low"], found["estimate_high"], found["declared"],
+            ),
+            row(kept, found["bounds_at_most_declared"], beside=found["verdict_fail"]),
+        ]  # fmt: skip
+    return [
+        row(f"{line}: AUC; beside: popularity", f["auc"], *(f["interval"] or (None, None)), f["popularity"])
+        for line, f in found.items()
+        if isinstance(f, dict)
+    ]
+
+
+def save(document: Row) -> None:
+    document["rows"] = [row for name, found in document["experiments"].items() for row in shown(name, found)]
+    RESULT.write_text(json.dumps(document, indent=1) + "\n")
+
+
 def rows(ml1m: str | None) -> dict[str, tuple[bool, Callable[[], Row]]]:
     """Return each row's (needs ML-1M, what makes it)."""
     big = ml1m or ""
@@ -138,12 +173,12 @@ def main() -> None:
     parser.add_argument("--again", action="store_true")
     a = parser.parse_args()
     folder = a.data / "ml-1m"
-    document = json.loads(RESULT.read_text()) if RESULT.exists() else {"rows": {}}
+    document = json.loads(RESULT.read_text()) if RESULT.exists() else {"experiments": {}}
     document |= {"command": "python benchmarks/privacy_attacks.py --data FOLDER", "environment": environment()}
     for name, (big, make) in rows(str(folder) if folder.is_dir() else None).items():
         if a.names and not any(name.startswith(n) for n in a.names):
             continue
-        if name in document["rows"] and not a.again:
+        if name in document["experiments"] and not a.again:
             continue
         if big and not folder.is_dir():
             print(f"{name}: skipped, there is no {folder} (--data)")
@@ -151,8 +186,8 @@ def main() -> None:
         began = time.process_time()
         found = make()
         found["cpu_seconds"] = round(time.process_time() - began, 1)
-        document["rows"][name] = found
-        RESULT.write_text(json.dumps(document, indent=1) + "\n")
+        document["experiments"][name] = found
+        save(document)
         print(name, json.dumps(found), flush=True)
 
 

@@ -10,8 +10,8 @@ import pytest
 from fedrec.audit import canary, inference, inversion, linking, published, sizes, subtraction, trust
 from fedrec.audit.line import Line, auc, mean_interval
 from fedrec.audit.pairs import Answers, without
-from fedrec.audit.setup import Setup
-from fedrec.contract import Interactions
+from fedrec.audit.setup import Moment, Setup
+from fedrec.contract import Interactions, Phase, Stat
 from tests.audit.setups import FEW_ITEMS, setup
 
 
@@ -153,6 +153,25 @@ def test_an_insider_may_find_what_the_epsilon_allows_and_no_more() -> None:
     assert inference._held(0.60, (0.57, 0.63), 0.74) == "KNOWN LIMIT"
     assert inference._held(0.90, (0.88, 0.92), 0.74) == "FAIL"
     assert inference._held(0.99, (0.98, 1.00), None) == "KNOWN LIMIT"
+
+
+def test_rows_of_some_items_are_put_where_the_items_are() -> None:
+    phase = Phase("sweep", 1, {"linear": Stat((2, 3), 1.0), "gram": Stat((3, 3), 1.0)})
+    moment = Moment(phase, 0, {"places": np.array([-1, 1, -1, 0])}, {})
+    rows = np.array([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
+    found = moment.by_item({"linear": rows, "gram": np.eye(3)})
+    assert found["linear"].tolist() == [[0, 0, 0], [0, 2, 0], [0, 0, 0], [1, 0, 0]]
+    assert found["gram"].tolist() == np.eye(3).tolist()
+    assert Moment(phase, 0, {}, {}).by_item({"linear": rows})["linear"] is rows
+
+
+def test_dpals_sends_its_list_first_and_rows_that_are_parallel_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linking, "COHORTS", (5,))
+    small = setup("dpals", settings={"dim": 8, "rounds": 2, "item_frac": 0.9})
+    stake, _ = inversion.lines(small)
+    assert stake.figure == 1.0
+    (line,) = linking.lines(small)
+    assert line.rows[0]["rows linked"] > 0.2
 
 
 def test_answers_by_hand() -> None:
