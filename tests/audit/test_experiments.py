@@ -12,6 +12,7 @@ from fedrec.audit.line import Line, auc, mean_interval
 from fedrec.audit.pairs import Answers, without
 from fedrec.audit.setup import Moment, Setup
 from fedrec.contract import Interactions, Phase, Stat
+from fedrec.experiment.config import run_config
 from tests.audit.setups import FEW_ITEMS, setup
 
 
@@ -203,6 +204,27 @@ def test_auc_and_interval_by_hand() -> None:
     low, high = mean_interval([0.0, 1.0] * 50, 0)
     assert low == pytest.approx(0.4, abs=0.03)
     assert high == pytest.approx(0.6, abs=0.03)
+
+
+def test_organisations_add_their_people_up_first() -> None:
+    values = {"algorithm": "ease", "data": "quickstart", "protocol": "none", "silos": "country", "secure_sum": "on"}
+    shops = Setup(run_config(values), None, 20)
+    stake, held = inversion.lines(shops)
+    assert stake.verdict == "DOES NOT APPLY"
+    assert held.verdict == "PASS"
+    for module in (linking, subtraction, inference):
+        assert {line.verdict for line in module.lines(shops)} == {"DOES NOT APPLY"}
+    masks, noise, keys = trust.lines(shops)
+    assert (masks.verdict, noise.verdict, keys.verdict) == ("KNOWN LIMIT", "DOES NOT APPLY", "DOES NOT APPLY")
+
+
+def test_the_server_sees_the_cohort_of_a_round() -> None:
+    some = setup(FEW_ITEMS, masked=True, cohort=550)
+    (moment,) = some.moments
+    clients = some.cohort_of(moment)
+    assert 500 < len(clients) < 600
+    assert some.server_view(moment)["counts"].sum() == some.plain_sum(moment, clients).decode()["counts"].sum()
+    assert inversion.lines(some)[1].verdict == "PASS"
 
 
 def test_a_config_alone_has_no_files() -> None:

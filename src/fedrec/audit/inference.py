@@ -48,7 +48,7 @@ def lines(setup: Setup) -> list[Line]:
     """Return the three lines."""
     if not setup.plan:
         return _skip(f"{setup.algorithm.name} releases nothing")
-    if setup.users.n_users < LEAST or setup.prepared.options.client_of is not None:
+    if setup.users.n_users < LEAST or setup.organisations:
         return _skip(f"needs {LEAST} people who are clients by themselves, to train on parts of them")
     outsider, membership = outside(setup)
     return [outsider, inside(setup), membership]

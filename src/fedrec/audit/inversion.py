@@ -31,6 +31,8 @@ def lines(setup: Setup) -> list[Line]:
 def raw(setup: Setup, moment: Moment) -> Line:
     """Return how much of people's lists one unmasked, un-noised update names in one phase."""
     experiment = f"the list of items read off one client's update, phase {moment.phase.name!r}"
+    if setup.organisations:
+        return skipped(RAW, experiment, "clients are organisations: what one sends is the sum of its people")
     n, negatives = setup.catalog.n_items, bool(getattr(setup.algorithm.config, "negatives", 0))
     size = 16 * sum(int(np.prod(s.shape)) for s in moment.phase.stats.values())
     rows = setup.chosen[: max(3, ROOM // max(size, 1))]
@@ -84,7 +86,7 @@ def held(setup: Setup, stake: Line) -> Line:
     return Line(
         HELD,
         judged(ahead[0] <= MARGIN),
-        f"the list of items of the same length read off the decoded {kind} over {setup.clients:,} clients",
+        f"the list of items of the same length read off the decoded {kind} over {setup.cohort:,} clients",
         float(scores.mean()),
         float(guesses.mean()),
         mean_interval(scores, setup.seed),
@@ -101,9 +103,12 @@ def _of_sum(setup: Setup, moment: Moment) -> tuple[NDArray[np.float64], NDArray[
     heavy = lists.heavy(moment.phase, moment.by_item(setup.server_view(moment).stats), n)
     if not heavy.any():
         return None
-    mine = [setup.liked(row) for row in setup.chosen]
+    rows = setup.chosen if setup.organisations else setup.cohort_of(moment)
+    if len(rows) > setup.people:
+        rows = setup.key("people of a round").permutation(rows)[: setup.people]
+    mine = [setup.liked(int(row)) for row in rows]
     scores = np.array([lists.f1(lists.heaviest(heavy, len(m)), m) for m in mine])
-    return scores, np.array([_popular(setup, row) for row in setup.chosen])
+    return scores, np.array([_popular(setup, int(row)) for row in rows])
 
 
 def _popular(setup: Setup, row: int) -> float:

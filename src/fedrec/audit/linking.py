@@ -137,7 +137,7 @@ def touched_by(setup: Setup, moment: Moment, name: str, rows: NDArray[np.int64])
 def lines(setup: Setup) -> list[Line]:
     """Return one line for the sums of this set-up, with a table over cohort sizes."""
     experiment = "rows of a sum that are parallel to another row, as a share of the rows that anybody touched"
-    if setup.prepared.options.client_of is not None:
+    if setup.organisations:
         return [skipped(NAME, experiment, "the clients are organisations, which add their own people up first")]
     able = [(m, name) for m in setup.moments if (name := table_of(setup, m)) is not None]
     if not able:

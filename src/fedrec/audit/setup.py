@@ -22,6 +22,7 @@ from fedrec.privacy.noise import NoiseKey
 from fedrec.privacy.protection import Protection
 from fedrec.runtime.local import LocalRuntime
 from fedrec.runtime.secure import Members
+from fedrec.server.cohort import sample_cohort
 
 PEOPLE = 60  # whose lists are attacked, where nobody says how many
 ROUNDS = 3  # of each phase that the unprotected rehearsal runs
@@ -184,12 +185,21 @@ class Setup:
             protection=protection, members=None if protection is None else Members(protection.profile),
         )  # fmt: skip
 
+    @property
+    def organisations(self) -> bool:
+        """Return whether clients are organisations, each of which adds its people up before it sends."""
+        return self.prepared.options.client_of is not None
+
+    def cohort_of(self, moment: Moment) -> NDArray[np.int64]:
+        """Return the client numbers of a round, by the run's own coins."""
+        return sample_cohort(self.clients, self.config.cohort, self.config.seed, moment.number)
+
     def server_view(self, moment: Moment) -> Total:
-        """Return what the server decodes of one round of all clients with the run's own protection."""
+        """Return what the server decodes of one round of its cohort with the run's own protection."""
         runtime = self.runtime(moment, self.protection())
         runtime.private = {name: array.copy() for name, array in moment.private.items()}
-        everybody = np.arange(runtime.n_clients, dtype=np.int64)
-        found = runtime.round(moment.phase, moment.broadcast, everybody, moment.number, self.config.seed)
+        clients = self.cohort_of(moment)
+        found = runtime.round(moment.phase, moment.broadcast, clients, moment.number, self.config.seed)
         if found.total is None:
             raise ConfigError(f"no sum comes out of this set-up: {', '.join(found.failures) or 'too few clients'}")
         return found.total
@@ -204,7 +214,7 @@ class Setup:
 
     def trained(self, users: Interactions, protection: Protection | None) -> Arrays:
         """Return the shared state after a whole training on some people."""
-        options = Options(self.config.seed)
+        options = Options(self.config.seed, self.config.cohort if users is self.users else None)
         people = replace(users, users=np.arange(users.n_users, dtype=np.int64), _cache={})
         catalog = replace(self.catalog, n_users=users.n_users)
         model, _ = fit(self.algorithm, catalog, people, None, options, protection=protection)

@@ -21,7 +21,7 @@ def lines(setup: Setup) -> list[Line]:
     """Return the line of this set-up."""
     if not setup.moments:
         return [skipped(NAME, EXPERIMENT, f"{setup.algorithm.name} sends nothing")]
-    if setup.prepared.options.client_of is not None:
+    if setup.organisations:
         return [skipped(NAME, EXPERIMENT, "the clients are organisations: a difference is one organisation's sum")]
     moment = setup.moments[0]
     scores, guesses, refused = [], [], ""

@@ -119,6 +119,8 @@ def keys(setup: Setup) -> Line:
         return skipped(KEYS, experiment, "masks are off: there are no keys")
     if find_spec("cryptography") is None:
         return skipped(KEYS, experiment, "needs pip install 'fedrec[privacy]'")
+    if setup.organisations:
+        return skipped(KEYS, experiment, "organisations compare the plan, which lists all members' keys")
     if not setup.moments:
         return skipped(KEYS, experiment, "nothing is sent")
     assert setup.safeguards is not None
