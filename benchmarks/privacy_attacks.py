@@ -37,6 +37,7 @@ Row = dict[str, Any]
 PEOPLE = 300
 EPSILON, DELTA = 4.0, 1e-5
 SEEDS = 20
+TRAININGS = {"quickstart": 5}  # with noise, each with noise of its own; otherwise 1
 DRAWS = 10  # cohorts of each size
 
 
@@ -69,14 +70,22 @@ def _noise(s: Setup, cohort: int) -> Mechanism:
 
 
 def inferred(algorithm: str, data: str, epsilon: float | None) -> Row:
-    """Interactions and membership, by an outsider and an insider."""
+    """Interactions and membership, by an outsider and an insider; with noise the mean and range of a few trainings."""
     more = {} if epsilon is None else {"privacy": {"epsilon": epsilon}}
-    lines = inference.lines(setup(algorithm, data, **more))
-    return {
-        line.name: {"auc": line.figure, "interval": line.interval, "verdict": line.verdict, "popularity": line.baseline,
-                    "detail": line.detail}
-        for line in lines
-    }  # fmt: skip
+    many = 1 if epsilon is None else TRAININGS.get(data, 1)
+    found = [inference.lines(setup(algorithm, data, **more)) for _ in range(many)]
+    out: Row = {"trainings": many}
+    for same in zip(*found, strict=True):
+        figures = [line.figure for line in same if line.figure is not None]
+        wide = (min(figures), max(figures)) if many > 1 and figures else same[0].interval
+        out[same[0].name] = {
+            "auc": float(np.mean(figures)) if figures else None,
+            "interval": wide,
+            "verdicts": [line.verdict for line in same],
+            "popularity": same[0].baseline,
+            "detail": same[0].detail,
+        }
+    return out
 
 
 def canaries(epsilon: float, defect: str | None = None) -> Row:
@@ -109,6 +118,8 @@ def shown(name: str, found: Row) -> list[Row]:
     def row(what: str, figure: Any, low: Any = None, high: Any = None, beside: Any = None) -> Row:
         return {"experiment": name, "what": what, "figure": figure, "low": low, "high": high, "beside": beside}
 
+    if "refused" in found:
+        return [row(f"refused: {found['refused']}", None)]
     if "f1" in found:
         return [row("F1; beside: popularity", found["f1"], *found["interval"], found["popularity"])]
     if "cohorts" in found:
@@ -127,7 +138,12 @@ def shown(name: str, found: Row) -> list[Row]:
             row(kept, found["bounds_at_most_declared"], beside=found["verdict_fail"]),
         ]  # fmt: skip
     return [
-        row(f"{line}: AUC; beside: popularity", f["auc"], *(f["interval"] or (None, None)), f["popularity"])
+        row(
+            f"{line}: AUC (interval, or range of {found.get('trainings', 1)} trainings); beside: popularity",
+            f["auc"],
+            *(f["interval"] or (None, None)),
+            f["popularity"],
+        )
         for line, f in found.items()
         if isinstance(f, dict)
     ]
@@ -184,7 +200,10 @@ def main() -> None:
             print(f"{name}: skipped, there is no {folder} (--data)")
             continue
         began = time.process_time()
-        found = make()
+        try:
+            found = make()
+        except ConfigError as reason:
+            found = {"refused": str(reason)}
         found["cpu_seconds"] = round(time.process_time() - began, 1)
         document["experiments"][name] = found
         save(document)

@@ -126,6 +126,16 @@ def test_names_cannot_inject(audited: tuple[Any, str]) -> None:
     assert reader.open == []
 
 
+def test_a_figure_that_is_no_number_is_written_as_none(audited: tuple[Any, str], tmp_path: Path) -> None:
+    nan = float("nan")
+    line = Line("broken", "FAIL", "x", nan, 0.1, (nan, nan), rows=({"loss": nan},))
+    document = dict(audited[0]) | {"lines": [line.to_dict()]}
+    page.write(tmp_path / "x.html", document)
+    again = json.loads((tmp_path / "x.json").read_text())["lines"][0]
+    assert (again["figure"], again["interval"], again["rows"]) == (None, [None, None], [{"loss": None}])
+    assert "nan" not in (tmp_path / "x.html").read_text().lower().replace("nan flood", "")
+
+
 def test_a_line_that_fails_is_the_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "run.toml"
     config.write_text(f'algorithm = "popularity"\ndata = "{MADE_UP}"\n')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -37,8 +38,17 @@ class Line:
     rows: tuple[dict[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the line as plain data."""
-        return asdict(self)
+        """Return the line as plain data; what is no number (a training that broke down) becomes null."""
+        out: dict[str, Any] = _finite(asdict(self))
+        return out
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def number(value: float | None) -> str:

@@ -109,12 +109,13 @@ def _line(line: Doc) -> Html:
 def _figure(line: Doc) -> list[Child]:
     value, interval = line["figure"], line["interval"]
     parts: list[Child] = [f"{line['unit']} " if line["unit"] else "", tag("strong", _number(value))]
-    if interval is not None:
+    if interval is not None and None not in interval:
         parts.append(f" ({_number(interval[0])} to {_number(interval[1])})")
     if line["baseline"] is not None:
         parts.append(f"; baseline {_number(line['baseline'])}")
     if line["target"]:
         parts.append(f"; passes: {line['target']}")
+    interval = None if interval is None or None in interval else interval
     inside = [x for x in (value, line["baseline"], *(interval or ())) if x is not None]
     if isinstance(value, float) and all(0 <= x <= 1 for x in inside):
         parts.append(_mini(value, line["baseline"], interval))
