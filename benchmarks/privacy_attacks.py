@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 from fedrec.algorithms import registry  # noqa: E402
 from fedrec.audit import canary, inference, inversion, linking  # noqa: E402
 from fedrec.audit.setup import Setup  # noqa: E402
-from fedrec.contract import Phase, Stat  # noqa: E402
+from fedrec.contract import ConfigError, Phase, Stat  # noqa: E402
 from fedrec.experiment.config import run_config  # noqa: E402
 from fedrec.experiment.machine import environment  # noqa: E402
 from fedrec.privacy.mechanism import Mechanism, Target, calibrate  # noqa: E402
