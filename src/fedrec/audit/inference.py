@@ -95,7 +95,7 @@ def _interaction(setup: Setup, some: Answers, none: Answers) -> Line:
 
 
 def _interval(figure: float, error: float) -> Interval:
-    return (figure - 1.96 * error, figure + 1.96 * error)
+    return (max(figure - 1.96 * error, 0.0), min(figure + 1.96 * error, 1.0))
 
 
 def _unmatched(answers: Answers) -> str:
