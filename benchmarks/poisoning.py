@@ -43,7 +43,6 @@ class Subject:
     size: float | None = None
     epsilon: float | None = None
     loose: bool = False
-    rows: dict[str, float] = field(default_factory=dict)  # what if: a bound on a person's rows of these statistics
 
     @property
     def label(self) -> str:
@@ -57,9 +56,13 @@ SUBJECTS = (
     Subject("fedmf", "no bound", {"clip": 1000.0, "bits": 64}, size=100.0),
     Subject("dpals", "declared bounds"),
     Subject("dpals", "declared bounds, epsilon 8", epsilon=8.0),
+    Subject("dpals", "declared bounds + weights of 1 at most", {"row_weight": 1.0}),
+    Subject("dpals", "declared bounds + weights of 1 at most, epsilon 8", {"row_weight": 1.0}, epsilon=8.0),
     Subject("dpals", "no bound", {"bits": 64}, loose=True),
     Subject("slist-private", "declared bounds"),
     Subject("slist-private", "declared bounds, epsilon 8", epsilon=8.0),
+    Subject("slist-private", "declared bounds + weights of 0.1 at most", {"row_weight": 0.1}),
+    Subject("slist-private", "declared bounds + weights of 0.1 at most, epsilon 8", {"row_weight": 0.1}, epsilon=8.0),
     Subject("slist-private", "no bound", loose=True),
     Subject("ease", "declared bounds (user_power 1)", {"user_power": 1.0, "reg": 5.0}),
     Subject("ease", "declared bounds (user_power 1), epsilon 8", {"user_power": 1.0, "reg": 5.0}, epsilon=8.0),
@@ -87,24 +90,8 @@ def loosened(kind: type[Algorithm]) -> type[Algorithm]:
     return Loose
 
 
-def with_rows(kind: type[Algorithm], rows: dict[str, float]) -> type[Algorithm]:
-    """Return the algorithm with a bound on rows, kept by everybody: client by client, through the pipeline."""
-
-    class Rows(kind):  # type: ignore[misc, valid-type]
-        cohort_update = Algorithm.cohort_update
-
-        def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
-            return tuple(
-                replace(p, stats={n: replace(s, row=rows.get(n)) for n, s in p.stats.items()})
-                for p in super().plan(catalog)
-            )
-
-    return Rows
-
-
 def made(subject: Subject) -> Algorithm:
     kind = get(subject.algorithm)
-    kind = with_rows(kind, subject.rows) if subject.rows else kind
     return (loosened(kind) if subject.loose else kind)(**subject.settings)
 
 

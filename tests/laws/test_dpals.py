@@ -15,3 +15,10 @@ class TestDpalsFull(AlgorithmLaws):
     config = {**SMALL, "statistics": "full"}
     sample = {"dim": 16, "rounds": 6, "gamma": 10.0, "reg": 3.0, "item_frac": 1.0, "bits": 64}
     floor = 0.05
+
+
+class TestDpalsRows(AlgorithmLaws):
+    name = "dpals"
+    config = {**SMALL, "row_weight": 0.7}
+    sample = {"dim": 64, "rounds": 8, "gamma": 1.0, "reg": 3.0, "alpha0": 0.3, "row_weight": 2.0}
+    floor = 0.05

@@ -32,6 +32,14 @@ class TestSlistPrivateByDays(AlgorithmLaws):
     floor = 0.05
 
 
+class TestSlistPrivateRows(AlgorithmLaws):
+    name = "slist-private"
+    config = {"rank": 12, "second_rank": 8, "reg": 1.0, "row_weight": 0.3}
+    board = BOARD
+    sample = {**SAMPLE, "row_weight": 0.3}
+    floor = 0.05
+
+
 def subject(**settings: Any) -> Subject:
     return Subject(
         slist_private.SlistPrivate(**{"rank": 6, "second_rank": 4, **settings}), awkward(n_items=ITEMS, repeats=True)
