@@ -9,7 +9,8 @@ benchmarks/results/private_slist.json holds are not measured again: a run that w
 Search, on validation ndcg@10 (last-basket: ndcg@20), the mean of two noise seeds that no figure uses: one setting after
 the other, in the order of GRID at epsilon 4 and then of NOISY at each epsilon, each with the best values of those
 before it. A row "carried over" takes the settings that ML-100K chose at the same epsilon. The choice is not charged to
-the budget. The basket row takes the settings of gift-shop. Each test figure is the mean of three noise seeds.
+the budget. "At equal noise": ML-100K chose with its noise scaled down to what a person of the larger data set bears,
+sigma / people being equal. Each test figure is the mean of three noise seeds.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from fedrec.privacy.accountant import gaussian_sigma
 RESULT = Path(__file__).parent / "results" / "private_slist.json"
 DELTA = 1e-5
 LAST, BASKET = "leave-last-out", "last-basket"
+FILMS = {8: 0.098, 4: 0.086, 2: 0.067, 1: 0.050}  # asked for, ndcg@10
+GIFTS = {8: 0.090, 4: 0.072, 2: 0.048}
 NOISE = (0, 1, 2)  # noise seeds of the test figures
 TRIAL = (10, 11)  # of the search
 GRID: dict[str, list[Any]] = {
@@ -53,7 +56,11 @@ NOISY: dict[str, list[Any]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """Figures of one data set and protocol; ``carried``: the row whose settings are used, none searched."""
+    """Figures of one data set and protocol.
+
+    ``carried``: the row whose settings are used, none searched; ``people``: search only, with the noise a person that
+    so many people would bring; ``extra``: settings searched here besides.
+    """
 
     name: str
     data: str
@@ -61,30 +68,46 @@ class Row:
     targets: dict[int, float] = field(default_factory=dict)
     carried: str = ""
     epsilons: tuple[int, ...] = (8, 4, 2, 1)
+    people: int = 0
+    extra: dict[str, list[Any]] = field(default_factory=dict)
 
 
 ROWS = [
     Row("ML-100K", "ml-100k", LAST),
-    Row("ML-1M", "ml-1m", LAST, {8: 0.098, 4: 0.086, 2: 0.067, 1: 0.050}),
-    Row("gift-shop", "quickstart", LAST, {8: 0.090, 4: 0.072, 2: 0.048}),
-    Row("ML-1M, carried over", "ml-1m", LAST, carried="ML-100K"),
-    Row("gift-shop, carried over", "quickstart", LAST, carried="ML-100K"),
-    Row("gift-shop basket", "quickstart", BASKET, carried="gift-shop"),
+    Row("ML-1M", "ml-1m", LAST, FILMS),
+    Row("gift-shop", "quickstart", LAST, GIFTS),
+    Row("ML-1M, carried over", "ml-1m", LAST, FILMS, carried="ML-100K"),
+    Row("gift-shop, carried over", "quickstart", LAST, GIFTS, carried="ML-100K"),
+    Row("gift-shop basket, carried over", "quickstart", BASKET, carried="gift-shop"),
+    Row("gift-shop basket", "quickstart", BASKET, extra={"steps": ["item", "day"]}),
+    Row("ML-100K with the noise of 6,040 people", "ml-100k", LAST, people=6040),
+    Row("ML-1M, carried over at equal noise", "ml-1m", LAST, FILMS, carried="ML-100K with the noise of 6,040 people"),
+    Row("ML-100K with the noise of 2,593 people", "ml-100k", LAST, people=2593),
+    Row(
+        "gift-shop, carried over at equal noise",
+        "quickstart",
+        LAST,
+        GIFTS,
+        carried="ML-100K with the noise of 2,593 people",
+    ),
 ]
 
 
-def released(phase: Phase, plan: tuple[Phase, ...], total: Total, epsilon: float, rng: np.random.Generator) -> Total:
+def released(
+    phase: Phase, plan: tuple[Phase, ...], total: Total, epsilon: float, rng: np.random.Generator, scale: float = 1.0
+) -> Total:
     """Return the sum with Gaussian noise: the one place where privacy is put in (continuous, from a seeded generator).
 
     A statistic of share s takes sigma = l2 * sigma(epsilon) * sqrt(sum of all shares / s); symmetric ones on the
-    diagonal, and that divided by sqrt(2) beside it, because each pair of numbers beside it travels once.
+    diagonal, and that divided by sqrt(2) beside it, because each pair of numbers beside it travels once. ``scale``:
+    of all of it, other than 1 in searches that imitate a larger data set.
     """
     if not epsilon:
         return total
     whole = sum(stat.share * p.rounds for p in plan for stat in p.stats.values())
     stats, noise = {}, {}
     for name, stat in phase.stats.items():
-        noise[name] = _l2(stat) * gaussian_sigma(epsilon, DELTA) * float(np.sqrt(whole / stat.share))
+        noise[name] = scale * _l2(stat) * gaussian_sigma(epsilon, DELTA) * float(np.sqrt(whole / stat.share))
         drawn = rng.normal(size=stat.shape) * noise[name]
         if stat.symmetric:
             drawn = np.triu(drawn, 1) / np.sqrt(2)
@@ -107,6 +130,7 @@ class Trainer:
         self.row, config = row, RunConfig(algorithm="slist-private", data=spec, protocol=row.protocol)
         self.prepared = run.prepare(config)
         self.metric = "ndcg@20" if row.protocol == BASKET else "ndcg@10"
+        self.scale = self.prepared.data.n_users / row.people if row.people else 1.0
         self._sums: dict[str, Total] = {}
         self._start: dict[tuple[int, ...], Any] = {}
 
@@ -121,7 +145,7 @@ class Trainer:
         shared = self._start[ranks]
         for number, phase in enumerate(plan):
             total = self.total(algorithm, phase, shared, number, users)
-            shared = algorithm.server_update(phase, shared, released(phase, plan, total, epsilon, rng), 0)
+            shared = algorithm.server_update(phase, shared, released(phase, plan, total, epsilon, rng, self.scale), 0)
         return Model(algorithm, catalog, shared, {}, Key(0, len(plan), "adapt"), len(plan))
 
     def total(self, algorithm: Algorithm, phase: Phase, shared: Any, number: int, users: Interactions) -> Total:
@@ -168,7 +192,7 @@ def choose(trainer: Trainer, document: dict[str, Any], epsilons: tuple[int, ...]
         return float(trials[key])
 
     best: dict[str, Any] = {}
-    for name, values in GRID.items():
+    for name, values in (trainer.row.extra | GRID).items():
         options = [best | _setting(name, v) for v in values]
         best = max(options, key=lambda s: value(s, 4))
     found = {}
@@ -245,6 +269,9 @@ def main(folder: Path, wanted: list[str]) -> None:
                 print(f"{row.name}: measure {row.carried} first")
                 continue
             document["chosen"][source] = choose(trainer, document, row.epsilons)
+        if row.people:
+            save(document)
+            continue
         done = {(r["row"], r["epsilon"]) for r in document["rows"]}
         for epsilon in row.epsilons:
             if (row.name, epsilon) not in done:

@@ -146,7 +146,7 @@ def test_sums_that_are_all_noise_do_not_stop_it(statistics):
 
 
 def test_the_largest_counts_make_the_head():
-    algorithm = dpals.DpAls(**SMALL | {"item_frac": 0.2})
+    algorithm = dpals.DpAls(**SMALL | {"item_frac": 0.2, "mu": -0.25})
     catalog = Catalog(10, 100)
     (phase, *_) = algorithm.plan(catalog)
     noisy = np.array([3.0, -1.0, 8.0, 2.0, 0.0, 1.0, 1.5, 7.0, 2.5, 0.1])

@@ -36,27 +36,27 @@ FEWEST = 0.05  # a noisy weighted count is taken for at least this much
 
 
 class Config(Settings):
-    """Settings; the names follow Chien et al., ICML 2021, where they have one."""
+    """Settings; the names follow Chien et al., ICML 2021, where they have one. Defaults: for ML-1M at epsilon 4."""
 
     dim: int = Field(32, ge=1, le=256, description="numbers d of a vector")
     statistics: Literal["mf", "full"] = Field(
         "mf", description="an item's Gramian: its share of everybody's (mf), or a sum of its own, n d (d + 1) / 2"
     )
-    rounds: int = Field(5, ge=1, le=50, description="sweeps after the round of counts; each solves all users and items")
-    item_frac: float = Field(0.3, gt=0, le=1, description="share of the items, by noisy counts, that is trained")
-    mu: float = Field(-0.25, ge=-2, le=1, description="exponent of an item's noisy count in a person's weights")
+    rounds: int = Field(4, ge=1, le=50, description="sweeps after the round of counts; each solves all users and items")
+    item_frac: float = Field(0.4, gt=0, le=1, description="share of the items, by noisy counts, that is trained")
+    mu: float = Field(0.0, ge=-2, le=1, description="exponent of an item's noisy count in a person's weights")
     budget: float = Field(100.0, gt=0, description="B: the squares of one person's weights add up to this")
     row_weight: float = Field(0, ge=0, description="largest weight of one item in a person's sums; 0: none")
-    gamma: float = Field(0.08, gt=0, description="Gamma: largest norm of a person's vector in the sums")
-    alpha0: float = Field(0.5, gt=0, description="weight of the pairs that did not happen, against c of those that did")
-    reg: float = Field(6.0, gt=0, description="L2 penalty lambda")
+    gamma: float = Field(0.058, gt=0, description="Gamma: largest norm of a person's vector in the sums")
+    alpha0: float = Field(0.7, gt=0, description="weight of the pairs that did not happen, against c of those that did")
+    reg: float = Field(4.7, gt=0, description="L2 penalty lambda")
     popularity: float = Field(1.0, ge=0, description="largest entry of the popularity column, which is not trained")
     popularity_power: float = Field(0.25, ge=0, le=1, description="exponent of the noisy counts in that column")
-    features: float = Field(0.3, ge=0, description="size of the columns of public item features, where there are any")
+    features: float = Field(0.6, ge=0, description="size of the columns of public item features, where there are any")
     init: float = Field(0.3, gt=0, description="standard deviation of the item vectors' norm at the start")
-    step: float = Field(0.7, gt=0, le=1, description="share of the new item vectors, the rest is the round's before")
+    step: float = Field(0.6, gt=0, le=1, description="share of the new item vectors, the rest is the round's before")
     denoise: float = Field(0.7, ge=0, le=2, description="noise variances taken off the directions of an item's sum")
-    counts_share: float = Field(0.2, gt=0, description="privacy budget of the counts, against 1 of a sweep's u")
+    counts_share: float = Field(0.25, gt=0, description="privacy budget of the counts, against 1 of a sweep's u")
     gram_share: float = Field(0.05, gt=0, description="privacy budget of a sweep's u u', against 1 of its u")
     outer_share: float = Field(0.3, gt=0, description="privacy budget of a sweep's u u' by item, against 1 of its u")
     last_share: float = Field(2.0, gt=0, description="privacy budget of the last sweep, against 1 of each before it")
@@ -86,9 +86,9 @@ class DpAls(Algorithm):
     model = ("places", "items", "gram")
     dp: ClassVar[dict[str, Any]] = {}
     grid: ClassVar[dict[str, list[Any]]] = {
-        "gamma": [0.05, 0.08, 0.12],
-        "reg": [3.0, 6.0, 12.0],
-        "alpha0": [0.25, 0.5, 1.0],
+        "gamma": [0.04, 0.058, 0.1],
+        "reg": [2.5, 4.7, 9.0],
+        "alpha0": [0.35, 0.7],
     }
 
     def width(self, n_items: int) -> int:

@@ -39,7 +39,7 @@ FloatArray = NDArray[np.float64]
 class Config(Settings):
     """The upload is about 4 n rank bytes a round."""
 
-    decay: float = Field(0.8, ge=0, lt=1, description="state decay g")
+    decay: float = Field(0.7, ge=0, lt=1, description="state decay g")
     rank: int = Field(64, ge=1, le=4096, description="columns of the first basis, from public features")
     second_rank: int = Field(64, ge=1, le=4096, description="columns of the second, from the first release")
     reg: float = Field(3.0, gt=0, description="ridge penalty lambda without noise")
