@@ -2,10 +2,10 @@
 
     python benchmarks/poisoning.py [--data FOLDER] [--only fedmf,dpals] [--minutes 30]
 
-Leave-last-out, test part, everybody in every round, last round (fedmf: the 30th), one seed; five targets drawn from the least popular
-twentieth. Fakes come on top of the honest people and fill the declared bounds. What has been measured is read back
-from benchmarks/results/poisoning.json, so the command can be stopped and called again; the most telling cells come
-first. ``no bound``: the fakes' updates have 10 times the norm of the default clip (fedmf), or 100 times the declared
+Leave-last-out, test part, everybody in every round, last round (fedmf: the 30th), one seed; five targets drawn from
+the least popular twentieth. Fakes come on top of the honest people and fill the declared bounds. What has been measured
+is read back from benchmarks/results/poisoning.json, so the command can be stopped and called again; the most telling
+cells come first. ``no bound``: the fakes' updates have 10 times the norm of the default clip (fedmf), or 100 times the declared
 bounds (statistics).
 """
 
@@ -51,9 +51,9 @@ class Subject:
 
 SUBJECTS = (
     Subject("dpals", "declared bounds"),
-    Subject("dpals", "declared bounds + weights of 0.7 at most", {"row_weight": 0.7}),
+    Subject("dpals", "declared bounds + weights of 0.5 at most", {"row_weight": 0.5}),
     Subject("dpals", "declared bounds, epsilon 8", epsilon=8.0),
-    Subject("dpals", "declared bounds + weights of 0.7 at most, epsilon 8", {"row_weight": 0.7}, epsilon=8.0),
+    Subject("dpals", "declared bounds + weights of 0.5 at most, epsilon 8", {"row_weight": 0.5}, epsilon=8.0),
     Subject("dpals", "no bound", {"bits": 64}, loose=True),
     Subject("slist-private", "declared bounds"),
     Subject("slist-private", "declared bounds + weights of 0.07 at most", {"row_weight": 0.07}),
