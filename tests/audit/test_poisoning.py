@@ -38,6 +38,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "slist-lowrank": {"rank": 8},
     "popularity": {},
     "itemknn": {},
+    "dpals": {"dim": 8, "rounds": 2, "item_frac": 1.0},
+    "slist-private": {"rank": 8, "second_rank": 8},
 }
 
 
@@ -143,6 +145,15 @@ def test_statistics_without_an_l2_bound_promote_too() -> None:
     plain = poisoned(get("slist-lowrank")(rank=8), TRAIN, TASK, None, 0)
     found = poisoned(get("slist-lowrank")(rank=8), TRAIN, TASK, oracle_boost, 3)
     assert found.er > plain.er + 0.1
+
+
+def test_a_bound_on_one_items_weight_holds_what_the_norm_of_the_whole_does_not() -> None:
+    gained = []
+    for most in (0.0, 0.3):
+        algorithm = get("dpals")(**SMALL["dpals"], row_weight=most)
+        plain, found = (poisoned(algorithm, TRAIN, TASK, attack, 9) for attack in (None, oracle_boost))
+        gained.append(found.er - plain.er)
+    assert gained[0] > 3 * max(gained[1], 0.01), gained
 
 
 @pytest.mark.parametrize("name", ["fedmf", "ease", "slist-lowrank"])
