@@ -11,7 +11,7 @@ continuous Gaussian from a seeded generator, added to the decoded sums with the 
 shares ask for: right for a table, not for a release (fedrec train adds integers from a CSPRNG, inside the ring).
 
 Settings: the same 40 random configurations for every row, by validation ndcg@20 with one seed, then the best five with
-three seeds. That selection is not charged to epsilon; the ranges were narrowed by about 700 trainings on the
+three seeds. That selection is not charged to epsilon; the ranges were narrowed by about 850 trainings on the
 validation part of ML-1M, not charged either. The test part is read once a row, with three other seeds. ``+ features``:
 public genres and decade of release, known without the people. Trials are kept in
 benchmarks/results/private_dpals_search.jsonl and not repeated; rows go to benchmarks/results/private_dpals.json.
@@ -243,7 +243,8 @@ def row(name: str, kind: str, epsilon: float, work: Job, known: dict[str, Any]) 
     out = {
         "name": title(name, kind, epsilon), "data": name, "protocol": work.protocol, "algorithm": base,
         "epsilon": epsilon if math.isfinite(epsilon) else None, "delta": DELTA if math.isfinite(epsilon) else None,
-        "settings": settings, "points": points, "seeds": len(seeds) if len(seeds) > 1 else None, "validation": {"ndcg@20": validation},
+        "settings": settings, "points": points, "seeds": len(seeds) if len(seeds) > 1 else None,
+        "validation": {"ndcg@20": validation},
         "test": test, "test by seed": [round(r[0]["ndcg@20"], 4) for r in runs],
         "items recommended": 1.0 if places is None else float((places >= 0).mean()),
         "rounds": sum(p.rounds for p in plan), "bytes_up": max(p.up_bytes for p in plan),

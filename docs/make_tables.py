@@ -246,7 +246,15 @@ def secure_defects() -> str:
 EPSILONS = (8, 4, 2, 1)
 
 
-def private_figures() -> str:
+HEADLINE = ("ML-1M slist-private", "gift-shop slist-private", "ml-1m dpals")
+
+
+def private_headline() -> str:
+    """Return the README's few lines of private_figures."""
+    return private_figures(HEADLINE)
+
+
+def private_figures(only: tuple[str, ...] = ()) -> str:
     """Return the quality of private models by epsilon, as the mechanism that ships measured it."""
     found = [r for r in rows_of(results().get("private_quality", {})) if r["masks"] == "simulated"]
     lines: dict[str, dict[Any, str]] = {}
@@ -261,7 +269,11 @@ def private_figures() -> str:
             wanted = f"{asked[metric]:.3f}" if isinstance(asked, dict) else str(asked).split()[0]
             value += f" (asked {wanted}{'' if row['reached'] else ', **not reached**'})"
         lines.setdefault(label, {"metric": metric})[int(row["epsilon"])] = value
-    body = [[label, x["metric"], *(x.get(e, "") for e in EPSILONS)] for label, x in lines.items()]
+    body = [
+        [label, x["metric"], *(x.get(e, "") for e in EPSILONS)]
+        for label, x in lines.items()
+        if not only or label in only
+    ]
     columns = ["data and algorithm", "metric", *(f"epsilon {e}" for e in EPSILONS)]
     return table(columns, body) + "\n" if body else "Not measured yet.\n"
 
@@ -321,7 +333,7 @@ TABLES: dict[str, Callable[[], str]] = {
     f.__name__: f
     for f in (
         figures, benchmarks, algorithms, differs, settings, sensitivity, mutations, secure_defects, round_defects,
-        mechanism_defects, private_figures, public_figures, laws,
+        mechanism_defects, private_figures, private_headline, public_figures, laws,
     )
 }  # fmt: skip
 

@@ -1,6 +1,6 @@
 from fedrec.testing import AlgorithmLaws
 
-SMALL = {"dim": 8, "rounds": 3, "item_frac": 1.0, "gamma": 1.0, "reg": 1.0, "alpha0": 0.3, "budget": 10.0}
+SMALL = {"dim": 8, "rounds": 3, "item_frac": 1.0, "gamma": 0.25, "reg": 1.0, "alpha0": 0.3, "budget": 10.0}
 
 
 class TestDpals(AlgorithmLaws):

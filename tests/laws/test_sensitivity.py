@@ -64,11 +64,11 @@ def test_the_norms_of_other_settings_are_met(name: str, settings: dict[str, Any]
 
 @pytest.mark.parametrize("name", [n for n in BUILT_IN if get(n).dp is not None])
 def test_with_noise_nothing_is_as_long_as_a_root_of_the_catalogue(name: str) -> None:
-    """What noise must cover does not grow with the number of items; fedmf's is its clip, the others' at most 1."""
+    """What noise must cover does not grow with the number of items: a clip, 1, or 2 for the moments of two states."""
     few, many = (get(name)(**dict(get(name).dp or {})).plan(Catalog(n, 1000)) for n in (300, 30_000))
     for small, large in zip(few, many, strict=True):
         for stat in small.stats:
-            assert sensitivity.norm_of(small, stat) == sensitivity.norm_of(large, stat) <= (small.clip or 1.0 + 1e-5)
+            assert sensitivity.norm_of(small, stat) == sensitivity.norm_of(large, stat) <= (small.clip or 2.0 + 1e-5)
 
 
 @pytest.mark.parametrize(

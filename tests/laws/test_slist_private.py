@@ -21,7 +21,7 @@ class TestSlistPrivate(AlgorithmLaws):
     config = {"rank": 12, "second_rank": 8, "reg": 1.0}
     board = BOARD
     sample = SAMPLE
-    floor = 0.05
+    floor = 0.12
 
 
 class TestSlistPrivateByDays(AlgorithmLaws):
@@ -29,7 +29,7 @@ class TestSlistPrivateByDays(AlgorithmLaws):
     config = {"rank": 8, "second_rank": 8, "reg": 1.0, "steps": "day", "recency": 2.0}
     board = BOARD
     sample = SAMPLE
-    floor = 0.05
+    floor = 0.12
 
 
 class TestSlistPrivateRows(AlgorithmLaws):
