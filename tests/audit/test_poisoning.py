@@ -225,6 +225,9 @@ def test_the_lines_of_the_audit() -> None:
     assert loose[0].verdict == "KNOWN LIMIT"
     assert "no L2 bound" in loose[0].detail
     assert loose[2].verdict == "PASS"
+    whole = lines(federation(get("fedmf")(dim=8, rounds=2)))
+    assert whole[0].verdict == "KNOWN LIMIT"
+    assert "row_clip" in whole[0].detail
 
 
 def test_a_cohort_without_fakes_is_left_alone() -> None:
