@@ -47,6 +47,7 @@ class Config(Settings):
     item_frac: float = Field(0.4, gt=0, le=1, description="share of the items, by noisy counts, that is trained")
     mu: float = Field(0.0, ge=-2, le=1, description="exponent of an item's noisy count in a person's weights")
     budget: float = Field(100.0, gt=0, description="B: the squares of one person's weights add up to this")
+    row_weight: float = Field(0, ge=0, description="largest weight of one item in a person's sums; 0: none")
     gamma: float = Field(0.058, gt=0, description="Gamma: largest norm of a person's vector in the sums")
     alpha0: float = Field(0.7, gt=0, description="weight of the pairs that did not happen, against c of those that did")
     reg: float = Field(4.7, gt=0, description="L2 penalty lambda")
@@ -109,12 +110,22 @@ class DpAls(Algorithm):
         c, d, root = self.config, self.config.dim, float(np.sqrt(self.config.budget))
         stats = {
             "gram": Stat((d, d), c.gamma**2, c.gamma**2, c.bits, symmetric=True, share=share * c.gram_share),
-            "linear": Stat((m, d), root * c.gamma, root * c.gamma, c.bits, share=share),
+            "linear": Stat((m, d), root * c.gamma, root * c.gamma, c.bits, share=share, row=self._row(c.gamma)),
         }
         if c.statistics == "full":
             bound = root * c.gamma**2
-            stats["outer"] = Stat((m, d, d), bound, bound, c.bits, symmetric=True, share=share * c.outer_share)
+            stats["outer"] = Stat(
+                (m, d, d), bound, bound, c.bits, symmetric=True, share=share * c.outer_share, row=self._row(c.gamma**2)
+            )
         return stats
+
+    def _row(self, bound: float) -> float | None:
+        """Return the bound of an item's row, for vectors or squares of them that are bounded so."""
+        return self.config.row_weight * bound or None
+
+    @property
+    def _most(self) -> float:
+        return float(self.config.row_weight or np.inf)
 
     def shared(self, catalog: Catalog, seed: int) -> Arrays:
         """Return the start of the item vectors: random, or random mixtures of the public features."""
@@ -140,6 +151,7 @@ class DpAls(Algorithm):
         own = self._head(shared, Interactions.of(history, len(shared["places"])))
         vector = self._vectors(shared, own)[0]
         weights = scales(own, shared["weights"], self.config.budget)[0] * shared["weights"][own.items]
+        weights = np.minimum(weights, self._most)
         update = {
             "gram": Part(np.outer(vector, vector)),
             "linear": Part(np.outer(weights, vector), (own.items,)),
@@ -163,7 +175,7 @@ class DpAls(Algorithm):
         factors = scales(own, shared["weights"], self.config.budget)
         add_symmetric(vectors, ring["gram"], quantum["gram"])
         for name in phase.stats.keys() & {"linear", "outer"}:
-            add_weighted(own, shared["weights"], factors, vectors, ring[name], quantum[name])
+            add_weighted(own, shared["weights"], factors, vectors, ring[name], quantum[name], self._most)
         return private
 
     def server_update(self, phase: Phase, shared: Arrays, total: Total, round: int) -> Arrays:
