@@ -38,6 +38,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "slist-lowrank": {"rank": 8},
     "popularity": {},
     "itemknn": {},
+    "dpals": {"dim": 8, "rounds": 2, "item_frac": 1.0},
+    "slist-private": {"rank": 8, "second_rank": 8},
 }
 
 
@@ -145,6 +147,15 @@ def test_statistics_without_an_l2_bound_promote_too() -> None:
     assert found.er > plain.er + 0.1
 
 
+def test_a_bound_on_one_items_weight_holds_what_the_norm_of_the_whole_does_not() -> None:
+    gained = []
+    for most in (0.0, 0.3):
+        algorithm = get("dpals")(**SMALL["dpals"], row_weight=most)
+        plain, found = (poisoned(algorithm, TRAIN, TASK, attack, 9) for attack in (None, oracle_boost))
+        gained.append(found.er - plain.er)
+    assert gained[0] > 3 * max(gained[1], 0.01), gained
+
+
 @pytest.mark.parametrize("name", ["fedmf", "ease", "slist-lowrank"])
 def test_a_flood_of_nan_is_refused_with_a_reason_and_costs_nothing(name: str) -> None:
     algorithm = get(name)(**SMALL[name])
@@ -214,6 +225,9 @@ def test_the_lines_of_the_audit() -> None:
     assert loose[0].verdict == "KNOWN LIMIT"
     assert "no L2 bound" in loose[0].detail
     assert loose[2].verdict == "PASS"
+    whole = lines(federation(get("fedmf")(dim=8, rounds=2)))
+    assert whole[0].verdict == "KNOWN LIMIT"
+    assert "row_clip" in whole[0].detail
 
 
 def test_a_cohort_without_fakes_is_left_alone() -> None:

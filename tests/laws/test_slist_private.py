@@ -32,6 +32,15 @@ class TestSlistPrivateByDays(AlgorithmLaws):
     floor = 0.12
 
 
+class TestSlistPrivateRows(AlgorithmLaws):
+    name = "slist-private"
+    config = {"rank": 12, "second_rank": 8, "reg": 1.0, "row_weight": 0.3}
+    noisy = {"row_weight": 1.0}  # a lower one keeps everybody in this small world below the norms
+    board = BOARD
+    sample = {**SAMPLE, "row_weight": 0.3}
+    floor = 0.05
+
+
 def subject(**settings: Any) -> Subject:
     return Subject(
         slist_private.SlistPrivate(**{"rank": 6, "second_rank": 4, **settings}), awkward(n_items=ITEMS, repeats=True)

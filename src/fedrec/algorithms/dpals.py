@@ -29,6 +29,7 @@ from fedrec.contract import (
 from fedrec.kernels.als import user_vectors, with_gram
 from fedrec.kernels.distinct import distinct
 from fedrec.kernels.lanes import one_blas_thread
+from fedrec.kernels.principal import principal
 from fedrec.kernels.weighted import add_symmetric, add_weighted, cut, scales, within
 
 INSIDE = 1.0 - 1e-6  # vectors are cut a millionth inside gamma, so that no rounding takes a norm over its bound
@@ -46,12 +47,14 @@ class Config(Settings):
     item_frac: float = Field(0.4, gt=0, le=1, description="share of the items, by noisy counts, that is trained")
     mu: float = Field(0.0, ge=-2, le=1, description="exponent of an item's noisy count in a person's weights")
     budget: float = Field(100.0, gt=0, description="B: the squares of one person's weights add up to this")
+    row_weight: float = Field(0, ge=0, description="largest weight of one item in a person's sums; 0: none")
     gamma: float = Field(0.058, gt=0, description="Gamma: largest norm of a person's vector in the sums")
     alpha0: float = Field(0.7, gt=0, description="weight of the pairs that did not happen, against c of those that did")
     reg: float = Field(4.7, gt=0, description="L2 penalty lambda")
     popularity: float = Field(1.0, ge=0, description="largest entry of the popularity column, which is not trained")
     popularity_power: float = Field(0.25, ge=0, le=1, description="exponent of the noisy counts in that column")
     features: float = Field(0.6, ge=0, description="size of the columns of public item features, where there are any")
+    feature_columns: int = Field(64, ge=1, le=512, description="leading directions kept of more features than that")
     init: float = Field(0.3, gt=0, description="standard deviation of the item vectors' norm at the start")
     step: float = Field(0.6, gt=0, le=1, description="share of the new item vectors, the rest is the round's before")
     denoise: float = Field(0.7, ge=0, le=2, description="noise variances taken off the directions of an item's sum")
@@ -82,6 +85,7 @@ class DpAls(Algorithm):
     )
     Config = Config
     random = True
+    uses_features = True
     model = ("places", "items", "gram")
     dp: ClassVar[dict[str, Any]] = {}
     grid: ClassVar[dict[str, list[Any]]] = {
@@ -106,12 +110,22 @@ class DpAls(Algorithm):
         c, d, root = self.config, self.config.dim, float(np.sqrt(self.config.budget))
         stats = {
             "gram": Stat((d, d), c.gamma**2, c.gamma**2, c.bits, symmetric=True, share=share * c.gram_share),
-            "linear": Stat((m, d), root * c.gamma, root * c.gamma, c.bits, share=share),
+            "linear": Stat((m, d), root * c.gamma, root * c.gamma, c.bits, share=share, row=self._row(c.gamma)),
         }
         if c.statistics == "full":
             bound = root * c.gamma**2
-            stats["outer"] = Stat((m, d, d), bound, bound, c.bits, symmetric=True, share=share * c.outer_share)
+            stats["outer"] = Stat(
+                (m, d, d), bound, bound, c.bits, symmetric=True, share=share * c.outer_share, row=self._row(c.gamma**2)
+            )
         return stats
+
+    def _row(self, bound: float) -> float | None:
+        """Return the bound of an item's row, for vectors or squares of them that are bounded so."""
+        return self.config.row_weight * bound or None
+
+    @property
+    def _most(self) -> float:
+        return float(self.config.row_weight or np.inf)
 
     def shared(self, catalog: Catalog, seed: int) -> Arrays:
         """Return the start of the item vectors: random, or random mixtures of the public features."""
@@ -120,6 +134,9 @@ class DpAls(Algorithm):
             start = generator.normal(0.0, self.config.init / np.sqrt(d), (catalog.n_items, d))
             return {"start": start, "features": np.zeros((catalog.n_items, 0))}
         features = np.asarray(catalog.features, np.float64) - np.mean(catalog.features, axis=0, dtype=np.float64)
+        if features.shape[1] > self.config.feature_columns:
+            vectors, sizes = principal(features, self.config.feature_columns)
+            features = vectors * sizes
         features /= max(float(np.linalg.norm(features, axis=1).mean()), 1e-12)
         mixture = generator.normal(0.0, self.config.init / np.sqrt(d), (features.shape[1], d))
         with one_blas_thread():
@@ -134,6 +151,7 @@ class DpAls(Algorithm):
         own = self._head(shared, Interactions.of(history, len(shared["places"])))
         vector = self._vectors(shared, own)[0]
         weights = scales(own, shared["weights"], self.config.budget)[0] * shared["weights"][own.items]
+        weights = np.minimum(weights, self._most)
         update = {
             "gram": Part(np.outer(vector, vector)),
             "linear": Part(np.outer(weights, vector), (own.items,)),
@@ -157,7 +175,7 @@ class DpAls(Algorithm):
         factors = scales(own, shared["weights"], self.config.budget)
         add_symmetric(vectors, ring["gram"], quantum["gram"])
         for name in phase.stats.keys() & {"linear", "outer"}:
-            add_weighted(own, shared["weights"], factors, vectors, ring[name], quantum[name])
+            add_weighted(own, shared["weights"], factors, vectors, ring[name], quantum[name], self._most)
         return private
 
     def server_update(self, phase: Phase, shared: Arrays, total: Total, round: int) -> Arrays:

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.linalg import eigh
 
 from fedrec.contract import (
     Algorithm,
@@ -30,6 +29,7 @@ from fedrec.contract import (
 )
 from fedrec.kernels.lanes import one_blas_thread
 from fedrec.kernels.linear import add_rows
+from fedrec.kernels.principal import principal
 from fedrec.kernels.steps import decayed_states, history_steps, step_numbers
 from fedrec.kernels.units import add_moments, add_targets, second_moment, target_weights, unit_states
 
@@ -48,6 +48,7 @@ class Config(Settings):
     flatten: float = Field(0.4, ge=0, le=1, description="an item's scores are divided by (norm + median norm)^flatten")
     mirror: float = Field(0.5, ge=0, le=2, description="weight of B' Q' beside Q B: what followed may also precede")
     recency: float = Field(0.3, ge=0, le=4, description="p: a target a steps before the last counts (1 + a/4)^-p")
+    row_weight: float = Field(0, ge=0, le=1, description="largest weight of one target in a person's sums; 0: none")
     shares: tuple[float, float, float] = Field((1.5, 1.0, 0.2), description="of the budget: first C, second C, A")
     steps: Literal["item", "day", "timestamp"] = Field("item", description="what one step of the decay is")
 
@@ -86,19 +87,23 @@ class SlistPrivate(Algorithm):
     def plan(self, catalog: Catalog) -> tuple[Phase, ...]:
         first, second = self.widths(catalog.n_items)
         a, b, c = self.config.shares
-        both, n = first + second, catalog.n_items
+        both, n, row = first + second, catalog.n_items, self.config.row_weight or None
         return (
-            Phase("first", 1, {"first": Stat((n, first), 1.0, 1.0, share=a)}, ("start",)),
+            Phase("first", 1, {"first": Stat((n, first), 1.0, 1.0, share=a, row=row)}, ("start",)),
             Phase(
                 "second",
                 1,
                 {
-                    "second": Stat((n, second), 1.0, 1.0, share=b),
+                    "second": Stat((n, second), 1.0, 1.0, share=b, row=row),
                     "moments": Stat((both, both), 1.0, 2.0, symmetric=True, share=c),
                 },
                 ("bases",),
             ),
         )
+
+    @property
+    def _most(self) -> float:
+        return float(self.config.row_weight or np.inf)
 
     def widths(self, n_items: int) -> tuple[int, int]:
         """Return the columns of the two bases."""
@@ -121,7 +126,7 @@ class SlistPrivate(Algorithm):
         self, phase: Phase, shared: Arrays, private: Arrays, history: History, rng: Rng
     ) -> tuple[Update, Arrays]:
         steps, bases = history_steps(history, self.config.steps), self._bases(phase, shared)
-        weights = target_weights(history.items, steps, self.config.recency)
+        weights = target_weights(history.items, steps, self.config.recency, self._most)
         states = unit_states(history.items, steps, bases, self.config.decay)
         at = np.flatnonzero(weights)
         last = states[at, states.shape[1] - bases[-1].shape[1] :] * weights[at, None]
@@ -136,9 +141,9 @@ class SlistPrivate(Algorithm):
     ) -> Arrays:
         c, ring, quantum = self.config, total.ring, total.quantum
         steps, bases = step_numbers(users, c.steps), self._bases(phase, shared)
-        add_targets(users, steps, bases[-1], c.decay, c.recency, ring[phase.name], quantum[phase.name])
+        add_targets(users, steps, bases[-1], c.decay, c.recency, ring[phase.name], quantum[phase.name], self._most)
         if phase.name == "second":
-            add_moments(users, steps, bases, c.decay, c.recency, ring["moments"], quantum["moments"])
+            add_moments(users, steps, bases, c.decay, c.recency, ring["moments"], quantum["moments"], self._most)
         total.note(users.n_users)
         return private
 
@@ -181,15 +186,7 @@ def _public_basis(catalog: Catalog, width: int, key: Key) -> FloatArray:
     n, features = catalog.n_items, catalog.features
     basis = np.zeros((n, 0))
     if features is not None:
-        matrix = np.asarray(features, np.float64)
-        with one_blas_thread():
-            small = matrix.T @ matrix
-            count = min(width, len(small))
-            values, vectors = eigh(small, subset_by_index=(len(small) - count, len(small) - 1))
-            keep = values > 1e-10 * max(float(values[-1]), 1e-300)
-            values, vectors = values[keep][::-1], vectors[:, keep][:, ::-1]
-            vectors = vectors * np.where(vectors[np.abs(vectors).argmax(axis=0), range(len(values))] < 0, -1.0, 1.0)
-            basis = matrix @ vectors / np.sqrt(values)
+        basis, _ = principal(np.asarray(features, np.float64), width)
     fill = key.generator().normal(size=(n, width)) / np.sqrt(n)  # columns of norm 1, as the others are
     return _unit_rows(np.concatenate([basis, fill[:, basis.shape[1] :]], axis=1))
 

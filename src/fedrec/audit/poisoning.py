@@ -180,8 +180,12 @@ def _loose(setup: Federation) -> str:
         for stat, bound in phase.stats.items():
             if bound.l2 is None and phase.clip is None:
                 return f"statistic {stat!r} declares no L2 bound"
-            if stat == "items" and bound.l2 is None and bound.row is None:
-                return "no bound on a row of the item table (row_clip): a clip of the whole stops blind attackers only"
+            by_item = len(bound.shape) > 1 and (not bound.symmetric or bound.shape[0] == setup.catalog.n_items)
+            if by_item and bound.row is None:
+                return (
+                    f"statistic {stat!r} bounds a person's whole and no item's row, which stops blind attackers only: "
+                    "set row_clip or row_weight, where the algorithm has one"
+                )
     return "" if setup.algorithm.name in ORACLES or "items" in setup.algorithm.model else "no oracle is written for it"
 
 

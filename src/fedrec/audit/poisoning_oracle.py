@@ -69,6 +69,12 @@ def _picked(scene: Scene) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, n - 1, min(n, PEOPLE)).astype(np.int64))
 
 
+def _reach(scene: Scene, stat: Stat, targets: int) -> float:
+    """Return how far all fakes together can move one of so many rows."""
+    whole = stat.linf if stat.l2 is None else stat.l2
+    return scene.fakes * min(whole / float(np.sqrt(targets)), np.inf if stat.row is None else stat.row)
+
+
 def _unit_rows(values: Array) -> Array:
     return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-300))
 
@@ -165,8 +171,8 @@ def _pairs(scene: Scene) -> list[Update]:
         c = climbed(queries, scores[:, t].astype(np.float64), wanted, scene.fakes * mine / np.sqrt(2))
         c[targets] = 0.0  # what is asked of one target's row is not taken from another's
         room = float(gram[t, t]) + float(scene.algorithm.config.reg)
-        row, own = _definite(c, solve, mine, stat.counts, scene.fakes, (room, len(targets)))
-        matrix[t], matrix[t, t] = row, own
+        asked, own = _definite(c, solve, mine, stat.counts, scene.fakes, (room, len(targets)))
+        matrix[t], matrix[t, t] = asked, own
     matrix[:, targets] = matrix[targets].T
     return [filled(scene.phase, {"pairs": Part(matrix)})]
 
@@ -226,7 +232,7 @@ def _slist_private(scene: Scene) -> list[Update]:
     norms = np.linalg.norm(linear.server_update(phase, state, total, 0)["core"].astype(np.float64), axis=0)
     where = slice(0, first) if name == "first" else slice(first, first + second)
     inner = probed["core"][:, : len(both)].astype(np.float64)[:, where] / BIG
-    length = scene.fakes * (scene.phase.stats[name].l2 or 1.0) / np.sqrt(len(scene.targets))
+    length = _reach(scene, scene.phase.stats[name], len(scene.targets))
     reach = length * float(np.median(np.linalg.norm(inner, axis=0)))  # of a target's column of the core, about
     queries = queries / (reach + float(np.median(norms))) ** settings["flatten"]
     scores = _scores(scene, algorithm, algorithm.server_update(phase, state, total, 0))
@@ -244,7 +250,7 @@ def _scores(scene: Scene, algorithm: Algorithm, model: Arrays) -> Array:
 def _climbed_rows(scene: Scene, queries: Array, scores: Array, stat: Stat) -> Part:
     """Return the targets' rows of a statistic, each climbed, all of one length."""
     wanted = _tenth(scores.astype(np.float32), scene, _picked(scene))
-    length = scene.fakes * (stat.l2 or stat.linf) / np.sqrt(len(scene.targets))
+    length = _reach(scene, stat, len(scene.targets))
     targets = np.sort(scene.targets)
     return Part(_unit_rows(np.stack([climbed(queries, scores[:, t], wanted, length) for t in targets])), (targets,))
 
@@ -280,7 +286,7 @@ def _dpals(scene: Scene) -> list[Update]:
     scores = scene.algorithm.cohort_scores(shared, {}, scene.honest.take(picked), Key(0))
     wanted, gram = _tenth(scores, scene, picked), np.asarray(scene.total["gram"], np.float64)
     support = np.asarray(scene.state["support"]) / max(scene.total.users, 1)
-    length, moves = scene.fakes * (stats["linear"].l2 or 1.0) / np.sqrt(len(inside)), []
+    length, moves = _reach(scene, stats["linear"], len(inside)), []
     for j in inside:
         solve = np.linalg.inv((support[j] + c.alpha0) * gram + c.reg * np.eye(c.dim))
         queries = vectors[:, : c.dim] @ solve

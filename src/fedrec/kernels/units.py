@@ -69,11 +69,13 @@ def unit_states(
     return out
 
 
-def target_weights(items: NDArray[np.int32], steps: NDArray[np.int32], recency: float) -> FloatArray:
+def target_weights(
+    items: NDArray[np.int32], steps: NDArray[np.int32], recency: float, most: float = np.inf
+) -> FloatArray:
     """Return the weight of each interaction as a target, (m,) float64, their squares adding up to 1 (or all 0).
 
     Targets are first occurrences with something before them; one that lies a steps before the last step weighs
-    (1 + a / FADE)^-recency against the others.
+    (1 + a / FADE)^-recency against the others. None weighs more than ``most``.
     """
     out = np.zeros(len(items))
     first = np.unique(items, return_index=True)[1]
@@ -81,7 +83,7 @@ def target_weights(items: NDArray[np.int32], steps: NDArray[np.int32], recency: 
     if len(at):
         age = (steps[-1] - steps[at]).astype(np.float64)
         weight = (1.0 + age / FADE) ** -float(recency)
-        out[at] = weight / np.sqrt(np.square(weight).sum())
+        out[at] = np.minimum(weight / np.sqrt(np.square(weight).sum()), most)
     return out
 
 
@@ -121,11 +123,12 @@ def add_targets(
     recency: float,
     ring: NDArray[Any],
     quantum: float,
+    most: float = np.inf,
 ) -> None:
     """Add each target's weight times the state before it to its item's row of ``ring`` (n_items, r), in quanta."""
 
     def one(mine: NDArray[np.int64], at: slice) -> None:
-        weights = target_weights(users.items[at], steps[at], recency)
+        weights = target_weights(users.items[at], steps[at], recency, most)
         _add(mine, users.items[at], unit_states(users.items[at], steps[at], [basis], decay), weights, 1.0 / quantum)
 
     _summed(users, ring, one)
@@ -139,11 +142,12 @@ def add_moments(
     recency: float,
     ring: NDArray[Any],
     quantum: float,
+    most: float = np.inf,
 ) -> None:
     """Add each user's ``second_moment`` of all bases' states to ``ring`` (r, r), in quanta."""
 
     def one(mine: NDArray[np.int64], at: slice) -> None:
-        weights = target_weights(users.items[at], steps[at], recency)
+        weights = target_weights(users.items[at], steps[at], recency, most)
         states = unit_states(users.items[at], steps[at], bases, decay)
         mine += np.rint(second_moment(states, weights) / quantum).astype(np.int64)
 

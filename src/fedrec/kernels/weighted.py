@@ -1,8 +1,8 @@
 """Weighted sums of users' vectors by item, for statistics with one L2 bound over a user's whole history.
 
-A user's weight on item j is c_ij = k_i w_j: w_j is public, k_i makes the squares of the user's weights add up to a
-budget. All arithmetic is float64; a client and a cohort compute c_ij by the same compiled loop over the history in its
-own order, so law 2 holds bit for bit.
+A user's weight on item j is c_ij = k_i w_j, or a largest weight where that is less: w_j is public, k_i makes the
+squares of k_i w_j add up to a budget. All arithmetic is float64; client and cohort compute c_ij by the same compiled
+loop over the history in its own order, so law 2 holds bit for bit.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ def scales(users: Interactions, weights: NDArray[np.float64], budget: float) -> 
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _weighted(out, start, stop, item_offsets, rows, weights, factors, vectors, steps):  # type: ignore[no-untyped-def]
+def _weighted(out, start, stop, item_offsets, rows, weights, factors, most, vectors, steps):  # type: ignore[no-untyped-def]
     for i in range(start, stop):
         for e in range(item_offsets[i], item_offsets[i + 1]):
             u = rows[e]
-            c = factors[u] * weights[i]
+            c = min(factors[u] * weights[i], most)
             for a in range(vectors.shape[1]):
                 out[i, a] += np.int64(np.rint(c * vectors[u, a] * steps))
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _weighted_outer(out, start, stop, item_offsets, rows, weights, factors, vectors, steps):  # type: ignore[no-untyped-def]
+def _weighted_outer(out, start, stop, item_offsets, rows, weights, factors, most, vectors, steps):  # type: ignore[no-untyped-def]
     d = vectors.shape[1]
     for i in range(start, stop):
         for e in range(item_offsets[i], item_offsets[i + 1]):
             u = rows[e]
-            c = factors[u] * weights[i]
+            c = min(factors[u] * weights[i], most)
             for a in range(d):
                 for b in range(a, d):
                     out[i, a, b] += np.int64(np.rint(c * (vectors[u, a] * vectors[u, b]) * steps))
@@ -73,16 +73,18 @@ def add_weighted(
     vectors: NDArray[np.float64],
     ring: NDArray[Any],
     quantum: float,
+    most: float = np.inf,
 ) -> None:
     """Add k_u w_i u to ``ring[i]`` for each item i of each user, or k_u w_i u u' where the ring has three axes.
 
-    ``factors`` (n_users,): k; ``vectors`` (n_users, d) float64; in integer steps of ``quantum``, a power of two.
+    ``factors`` (n_users,): k; ``vectors`` (n_users, d) float64; in integer steps of ``quantum``, a power of two;
+    ``most``: largest weight k_u w_i.
     """
     offsets, rows, _ = users.by_item()
     kernel = _weighted if ring.ndim == 2 else _weighted_outer
 
     def task(start: int, stop: int) -> None:
-        kernel(ring, start, stop, offsets, rows, weights, factors, vectors, 1.0 / quantum)
+        kernel(ring, start, stop, offsets, rows, weights, factors, most, vectors, 1.0 / quantum)
 
     lanes.run(task, lanes.balanced(offsets, 4 * lanes.threads()))
 
