@@ -70,6 +70,20 @@ def test_what_is_off_is_said_first(tmp_path: Path) -> None:
     assert text.index("OFF: masks") < text.index("Experiments")
 
 
+def test_a_demonstration_of_few_clients_is_audited_with_all_messages(tmp_path: Path) -> None:
+    pytest.importorskip("cryptography")
+    run, out = tmp_path / "run", tmp_path / "a.html"
+    data = "synthetic:users=12,items=40,per_user=6,seed=1"
+    done("train", "ease", "--data", data, "--secure-sum", "full", "--profile", "demo", "--out", run)
+    found = call("audit", run, "--out", out, "--people", "5")
+    document = json.loads(out.with_suffix(".json").read_text())
+    verdicts = {line["name"]: line["verdict"] for line in document["lines"]}
+    assert verdicts["subtraction of two sums"] == "PASS"
+    assert verdicts["interaction inference"] == "DOES NOT APPLY"
+    assert found.code == (1 if "FAIL" in verdicts.values() else 0)
+    assert any("DEMO PROFILE" in sentence for sentence in document["off"])
+
+
 def test_the_config_in_the_report_is_enough_to_run_it_again(audited: tuple[Any, str], tmp_path: Path) -> None:
     document, _ = audited
     config = tmp_path / "config.toml"

@@ -20,6 +20,7 @@ from fedrec.experiment.privacy import Federation, Safeguards, safeguards
 from fedrec.privacy import RingSum
 from fedrec.privacy.noise import NoiseKey
 from fedrec.privacy.protection import Protection
+from fedrec.privacy.secure import DEMO
 from fedrec.runtime.local import LocalRuntime
 from fedrec.runtime.secure import Members
 from fedrec.server.cohort import sample_cohort
@@ -166,7 +167,7 @@ class Setup:
 
     def protection(self) -> Protection | None:
         """Return the run's protection with a noise key of its own; its releases are charged to nobody."""
-        return None if self.safeguards is None else self.safeguards.protection("audit", NoiseKey.fresh(), None)
+        return None if self.safeguards is None else _fresh(self.safeguards, self.clients)
 
     def small_protection(self, people: int) -> Protection | None:
         """Return the protection that the same settings give a training on fewer people."""
@@ -176,7 +177,7 @@ class Setup:
         who = Federation(people, people)
         catalog = replace(self.catalog, n_users=people)
         made = safeguards(self.algorithm, catalog, who, c.secure_sum, c.privacy, c.profile)
-        return None if made is None else made.protection("audit", NoiseKey.fresh(), None)
+        return None if made is None else _fresh(made, people)
 
     def runtime(self, moment: Moment, protection: Protection | None) -> LocalRuntime:
         """Return the run's clients as they are before a round."""
@@ -219,3 +220,9 @@ class Setup:
         catalog = replace(self.catalog, n_users=users.n_users)
         model, _ = fit(self.algorithm, catalog, people, None, options, protection=protection)
         return model.shared
+
+
+def _fresh(made: Safeguards, clients: int) -> Protection:
+    """Return a protection with a new noise key; among many clients masks are left out, because they cancel."""
+    masks = made.masks if clients <= DEMO.most else "simulated"
+    return replace(made, masks=masks).protection("audit", NoiseKey.fresh(), None)
