@@ -86,6 +86,6 @@ def _line(setup: Setup, scores: NDArray[np.float64], guesses: NDArray[np.float64
         passed = figure <= guesses.mean() + MARGIN
         told = "masks are off: nobody remembers whose sums were given out, and nobody refuses"
     return Line(
-        NAME, judged(passed), EXPERIMENT, figure, float(guesses.mean()), interval, told, unit="F1",
+        NAME, judged(passed), EXPERIMENT, figure, float(guesses.mean()), interval, told, unit="F1, had it not been refused" if refused and not setup.noisy else "F1",
         target="refused" if setup.masked and not setup.noisy else f"at most {MARGIN} above popularity",
     )  # fmt: skip
