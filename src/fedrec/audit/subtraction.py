@@ -85,7 +85,8 @@ def _line(setup: Setup, scores: NDArray[np.float64], guesses: NDArray[np.float64
     else:
         passed = figure <= guesses.mean() + MARGIN
         told = "masks are off: nobody remembers whose sums were given out, and nobody refuses"
+    unit = "F1, had it not been refused" if refused and not setup.noisy else "F1"
     return Line(
-        NAME, judged(passed), EXPERIMENT, figure, float(guesses.mean()), interval, told, unit="F1, had it not been refused" if refused and not setup.noisy else "F1",
+        NAME, judged(passed), EXPERIMENT, figure, float(guesses.mean()), interval, told, unit=unit,
         target="refused" if setup.masked and not setup.noisy else f"at most {MARGIN} above popularity",
     )  # fmt: skip
