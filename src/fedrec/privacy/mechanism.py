@@ -142,7 +142,8 @@ def calibrate(plan: Sequence[Phase], capacity: int, target: Target, fewest: int,
     if paid.epsilon > CLOSE * plain:
         raise ConfigError(
             f"integers cost epsilon {paid.epsilon:.4g} where continuous noise would cost {plain:.4g}: the ring's steps "
-            "are too coarse; declare bits=64, or bound the statistics more tightly"
+            "are too coarse; use wider rings (--set bits=64, where the algorithm has it), or bound the statistics more "
+            "tightly"
         )
     return Mechanism(target, fewest, most, noise, releases, rounds, paid, plain)
 
