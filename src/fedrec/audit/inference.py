@@ -80,16 +80,16 @@ def _interaction(setup: Setup, some: Answers, none: Answers) -> Line:
     above = 0.5 + figure - control
     gap = _interval(above, sqrt(error**2 + beside**2))
     told = (
-        f"{len(np.unique(some.people)):,} people, {len(some.people):,} pairs. Of people who were not in the "
-        f"training the same attack tells {control:.3f}, which is no leak: the verdict is on what "
-        f"is above that ({gap[0] - 0.5:+.3f} to {gap[1] - 0.5:+.3f}). {_unmatched(some)}"
+        f"{len(np.unique(some.people)):,} people, {len(some.people):,} pairs. Of people in the training the attack "
+        f"tells {figure:.3f}, of people who were not {control:.3f}, which is no leak: the figure is 0.5 and the "
+        f"difference. {_unmatched(some)}"
     )
     allowed = _allowed(setup)
     if allowed is not None:
         told += f" The declared epsilon allows an AUC of {allowed:.3f}."
     popular = float(some.wins(2).mean())
     return Line(
-        OUTSIDER, verdict(setup, above, gap), ABOUT[0], figure, popular, _interval(figure, error), told, unit="AUC",
+        OUTSIDER, verdict(setup, above, gap), ABOUT[0], above, popular, gap, told, unit="AUC above that of non-members",
         target=_target(setup),
     )  # fmt: skip
 
