@@ -1,4 +1,4 @@
-"""kill -9 of a private run: resumed with the same noise, charged once. 100 random moments: benchmarks/kill_private.py."""
+"""kill -9 of a private run: resumed with the same noise, charged once; benchmarks/kill_private.py has 100 moments."""
 
 from __future__ import annotations
 
