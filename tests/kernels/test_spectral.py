@@ -3,6 +3,7 @@ import pytest
 
 from fedrec.contract import Interactions
 from fedrec.kernels import krylov, spectral
+from fedrec.kernels.principal import principal
 from fedrec.testing import worlds
 
 USERS = worlds.awkward()
@@ -88,3 +89,13 @@ def test_blocks_stay_orthogonal_and_find_the_leading_vectors():
 def test_an_empty_history_projects_to_nothing():
     users = Interactions.from_lists(3, [[], [1]])
     assert not spectral.project(users, np.ones((3, 2), np.float32))[0].any()
+
+
+def test_principal_directions_are_those_of_the_svd() -> None:
+    matrix = np.random.Generator(np.random.Philox(key=4)).normal(size=(40, 12)) @ np.diag(np.arange(12.0))
+    vectors, sizes = principal(matrix, 5)
+    left, values, _ = np.linalg.svd(matrix, full_matrices=False)
+    np.testing.assert_allclose(sizes, values[:5])
+    np.testing.assert_allclose(np.abs(np.sum(vectors * left[:, :5], axis=0)), 1.0)
+    assert principal(matrix, 99)[0].shape == (40, 11)  # one column has no weight
+    assert principal(matrix, 5)[0].tobytes() == vectors.tobytes()

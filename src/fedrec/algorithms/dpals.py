@@ -29,6 +29,7 @@ from fedrec.contract import (
 from fedrec.kernels.als import user_vectors, with_gram
 from fedrec.kernels.distinct import distinct
 from fedrec.kernels.lanes import one_blas_thread
+from fedrec.kernels.principal import principal
 from fedrec.kernels.weighted import add_symmetric, add_weighted, cut, scales, within
 
 INSIDE = 1.0 - 1e-6  # vectors are cut a millionth inside gamma, so that no rounding takes a norm over its bound
@@ -53,6 +54,7 @@ class Config(Settings):
     popularity: float = Field(1.0, ge=0, description="largest entry of the popularity column, which is not trained")
     popularity_power: float = Field(0.25, ge=0, le=1, description="exponent of the noisy counts in that column")
     features: float = Field(0.6, ge=0, description="size of the columns of public item features, where there are any")
+    feature_columns: int = Field(64, ge=1, le=512, description="leading directions kept of more features than that")
     init: float = Field(0.3, gt=0, description="standard deviation of the item vectors' norm at the start")
     step: float = Field(0.6, gt=0, le=1, description="share of the new item vectors, the rest is the round's before")
     denoise: float = Field(0.7, ge=0, le=2, description="noise variances taken off the directions of an item's sum")
@@ -83,6 +85,7 @@ class DpAls(Algorithm):
     )
     Config = Config
     random = True
+    uses_features = True
     model = ("places", "items", "gram")
     dp: ClassVar[dict[str, Any]] = {}
     grid: ClassVar[dict[str, list[Any]]] = {
@@ -131,6 +134,9 @@ class DpAls(Algorithm):
             start = generator.normal(0.0, self.config.init / np.sqrt(d), (catalog.n_items, d))
             return {"start": start, "features": np.zeros((catalog.n_items, 0))}
         features = np.asarray(catalog.features, np.float64) - np.mean(catalog.features, axis=0, dtype=np.float64)
+        if features.shape[1] > self.config.feature_columns:
+            vectors, sizes = principal(features, self.config.feature_columns)
+            features = vectors * sizes
         features /= max(float(np.linalg.norm(features, axis=1).mean()), 1e-12)
         mixture = generator.normal(0.0, self.config.init / np.sqrt(d), (features.shape[1], d))
         with one_blas_thread():

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.linalg import eigh
 
 from fedrec.contract import (
     Algorithm,
@@ -30,6 +29,7 @@ from fedrec.contract import (
 )
 from fedrec.kernels.lanes import one_blas_thread
 from fedrec.kernels.linear import add_rows
+from fedrec.kernels.principal import principal
 from fedrec.kernels.steps import decayed_states, history_steps, step_numbers
 from fedrec.kernels.units import add_moments, add_targets, second_moment, target_weights, unit_states
 
@@ -186,15 +186,7 @@ def _public_basis(catalog: Catalog, width: int, key: Key) -> FloatArray:
     n, features = catalog.n_items, catalog.features
     basis = np.zeros((n, 0))
     if features is not None:
-        matrix = np.asarray(features, np.float64)
-        with one_blas_thread():
-            small = matrix.T @ matrix
-            count = min(width, len(small))
-            values, vectors = eigh(small, subset_by_index=(len(small) - count, len(small) - 1))
-            keep = values > 1e-10 * max(float(values[-1]), 1e-300)
-            values, vectors = values[keep][::-1], vectors[:, keep][:, ::-1]
-            vectors = vectors * np.where(vectors[np.abs(vectors).argmax(axis=0), range(len(values))] < 0, -1.0, 1.0)
-            basis = matrix @ vectors / np.sqrt(values)
+        basis, _ = principal(np.asarray(features, np.float64), width)
     fill = key.generator().normal(size=(n, width)) / np.sqrt(n)  # columns of norm 1, as the others are
     return _unit_rows(np.concatenate([basis, fill[:, basis.shape[1] :]], axis=1))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
@@ -37,8 +38,26 @@ class Line:
     rows: tuple[dict[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the line as plain data."""
-        return asdict(self)
+        """Return the line as plain data; what is no number (a training that broke down) becomes null."""
+        out: dict[str, Any] = _finite(asdict(self))
+        return out
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def number(value: float | None) -> str:
+    """Return a figure as it is shown: whole numbers as they are, the others with three decimals."""
+    if value is None:
+        return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.1e}" if 0 < abs(value) < 5e-4 else f"{value:.3f}"
 
 
 def skipped(name: str, experiment: str, reason: str) -> Line:
@@ -60,6 +79,20 @@ def mean_interval(values: Sequence[float] | NDArray[np.float64], seed: int) -> I
     means = listed[draw.integers(0, len(listed), (DRAWS, len(listed)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return (float(low), float(high))
+
+
+def clustered_error(values: NDArray[np.float64], *groups: NDArray[np.int64]) -> float:
+    """Return the standard error of a mean whose values depend on each other within each of two groupings.
+
+    Questions about one person are alike, and so are those about one item, whose noise they share (Cameron, Gelbach,
+    Miller, "Robust Inference With Multiway Clustering", 2011: the variances by group add, that of single values is in
+    both and taken off once).
+    """
+    apart = values - values.mean()
+    alone = float(np.square(apart).sum())
+    by_group = [float(np.square(np.bincount(np.unique(g, return_inverse=True)[1], apart)).sum()) for g in groups]
+    total = sum(by_group) - (len(groups) - 1) * alone
+    return float(np.sqrt(max(total, *by_group, alone))) / len(values)
 
 
 def auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float:

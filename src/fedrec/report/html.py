@@ -73,7 +73,12 @@ def render(document: Document | Mapping[str, Any]) -> str:
         _footer(document),
         data,
     )
-    return "<!DOCTYPE html>\n" + flat(tag("html", _head(document), body, lang="en")) + "\n"
+    return page(document.title, body)
+
+
+def page(title: str, body: Html) -> str:
+    """Return a whole page: its policy lets it load nothing, run no script and send nothing."""
+    return "<!DOCTYPE html>\n" + flat(tag("html", _head(title), body, lang="en")) + "\n"
 
 
 @cache
@@ -81,7 +86,7 @@ def _style() -> str:
     return (files("fedrec.report") / "page.css").read_text(encoding="utf-8")
 
 
-def _head(document: Document) -> Html:
+def _head(title: str) -> Html:
     css = _style()
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
@@ -92,7 +97,7 @@ def _head(document: Document) -> Html:
         tag("meta", name_="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name_="color-scheme", content="light dark"),
         tag("meta", name_="referrer", content="no-referrer"),
-        tag("title", f"{document.title} · fedrec"),
+        tag("title", f"{title} · fedrec"),
         tag("style", Html(css)),
     )
 
