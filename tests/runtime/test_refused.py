@@ -57,7 +57,7 @@ def test_nothing_of_a_refused_update_is_in_the_sum(bad: Update) -> None:
 
 def test_a_row_is_cut_at_its_bound_and_the_others_are_left_alone() -> None:
     total = RingSum(PHASE, 1)
-    total.add({"a": Part(np.zeros(3)), "b": Part(np.array([[0.3, 0.4], [30.0, 40.0]]), (np.array([0, 2]),))})
+    total.add({"a": Part(np.zeros(3)), "b": Part(np.array([[0.3, 0.4], [1.2, 1.6]]), (np.array([0, 2]),))})
     np.testing.assert_allclose(total.decode()["b"][[0, 2]], [[0.3, 0.4], [0.6, 0.8]], atol=1e-6)
 
 

@@ -32,7 +32,7 @@ from fedrec.kernels.draws import Draws
 from fedrec.kernels.lanes import one_blas_thread
 from fedrec.kernels.server_steps import ServerStep, optimiser
 from fedrec.kernels.sgd import Local, factor_round, fold_in
-from fedrec.kernels.sgd_step import bounded_rows, plain_step
+from fedrec.kernels.sgd_step import plain_step
 
 STATE = "server."  # prefix of the server optimiser's arrays in ``shared``: saved, never broadcast
 
@@ -57,7 +57,7 @@ class Config(Settings):
         "rows", description="divide an item's summed difference by the clients that touched it, or by all of the round"
     )
     clip: float = Field(10.0, gt=0, description="L2 bound of one user's whole update of the item table")
-    row_clip: float = Field(0.0, ge=0, description="L2 bound of one item's row of one user's update; 0: none")
+    row_clip: float = Field(0.0, ge=0, description="L2 bound of one item's row of it, after the clip; 0: none")
     bits: Literal[32, 64] = Field(32, description="width of the ring on the wire")
     fold_in: int = Field(5, ge=0, description="epochs of fold-in before scoring, item table frozen")
 
@@ -135,7 +135,7 @@ class FedMF(Algorithm):
     ) -> tuple[Update, Arrays]:
         items = np.asarray(shared["items"], np.float32)
         user, touched, rows = self._train(items, private, history, rng, self.config.epochs, self.config.item_lr)
-        update = {"items": Part(bounded_rows(rows - items[touched], self.config.row_clip), (touched,))}
+        update = {"items": Part(rows - items[touched], (touched,))}
         if "rows" in phase.stats:
             update["rows"] = Part(np.ones(len(touched)), (touched,))
         return update, {"user": user}

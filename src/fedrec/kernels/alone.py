@@ -18,7 +18,7 @@ from fedrec.kernels.draws import FREE
 from fedrec.kernels.server_steps import FIRST, OPTIMISERS, SECOND
 from fedrec.kernels.sgd import Local, people_of, scratch_for, train_client
 from fedrec.kernels.sgd_linear import LinearLocal, linear_scratch, train_linear
-from fedrec.kernels.sgd_step import bounded
+from fedrec.kernels.sgd_step import bounded, norm2
 from fedrec.kernels.vectors import LANES, axpy, copy, dot, subtract, width_of
 
 FloatRows = NDArray[np.float32]
@@ -70,14 +70,15 @@ def _factors(table, scores, start, stop, people, known, keys, last_keys, longest
             square = 0.0
             for j in range(met):
                 i = touched[j]
-                own = np.float64(subtract(rows, j * d, mine, i * d, width))
-                square += bounded(rows, j * d, d, own, row_clip)
+                square += np.float64(subtract(rows, j * d, mine, i * d, width))
                 place[i] = j
                 if not ours[i]:
                     ours[i] = True
                     ever[many] = i
                     many += 1
             factor = 1.0 if square <= clip * clip else clip / np.sqrt(square)
+            for j in range(met if row_clip > 0.0 else 0):
+                bounded(rows, j * d, d, norm2(rows, j * d, d), row_clip / factor)
             for e in range(many):
                 i = ever[e]
                 if place[i] != FREE:

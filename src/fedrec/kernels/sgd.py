@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fedrec.contract import ContractError, Interactions
 from fedrec.kernels import lanes
 from fedrec.kernels.draws import FREE, draw, mark, negative, unmark
-from fedrec.kernels.sgd_step import bounded, group_step
+from fedrec.kernels.sgd_step import bounded, group_step, norm2
 from fedrec.kernels.vectors import LANES, add_steps, copy, subtract, width_of
 
 FloatRows = NDArray[np.float32]
@@ -105,7 +105,7 @@ def _rounds(table, ring, counts, vectors, start, stop, people, keys, longest, bo
             full):  # type: ignore[no-untyped-def]  # fmt: skip
     """Train the clients [start, stop) and, with ``add``, add their updates; return (clipped, not finite).
 
-    ``bounds``: (of a user's whole update, of one row of it or 0); ``counts`` is empty where nobody asks for them.
+    ``bounds``: (of a user's whole update, then of one row of it or 0); ``counts`` is empty where nobody asks for them.
     """
     clip, row_clip = bounds
     offsets, items, avoid_offsets, avoid_items = people
@@ -124,7 +124,7 @@ def _rounds(table, ring, counts, vectors, start, stop, people, keys, longest, bo
         square = 0.0
         for r in range(met):
             own = np.float64(subtract(rows, r * d, table, touched[r] * d, width))
-            square += bounded(rows, r * d, d, own, row_clip)
+            square += own
         if not np.isfinite(square):
             broken += 1
             continue
@@ -136,6 +136,8 @@ def _rounds(table, ring, counts, vectors, start, stop, people, keys, longest, bo
             i = touched[r]
             if len(counts):
                 counts[i] += 1
+            if row_clip > 0.0:
+                bounded(rows, r * d, d, norm2(rows, r * d, d), row_clip / factor)
             if exact:
                 add_steps(ring, i * d, rows, r * d, factor * scale, width)
             else:

@@ -98,6 +98,15 @@ def bounded(rows, at, d, square, bound):  # type: ignore[no-untyped-def]
     return bound * bound
 
 
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def norm2(rows, at, d):  # type: ignore[no-untyped-def]
+    """Return the squared norm of rows[at : at + d]."""
+    square = 0.0
+    for c in range(at, at + d):
+        square += np.float64(rows[c]) * np.float64(rows[c])
+    return square
+
+
 def bounded_rows(rows: NDArray[np.float32], bound: float) -> NDArray[np.float32]:
     """Return ``rows`` (m, d), each longer than ``bound`` scaled to it; 0: no bound."""
     if bound <= 0:

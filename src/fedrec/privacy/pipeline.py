@@ -71,7 +71,6 @@ class RingSum:
             if not np.isfinite(part.values).all():
                 raise UpdateError(f"statistic {name!r} of a client holds a value that is not finite")
             _check_shape(name, part, self.phase.stats[name])
-        update = {name: bounded_rows(part, self.phase.stats[name].row) for name, part in update.items()}
         free = {name: part for name, part in update.items() if self.phase.stats[name].l2 is None}
         factor = clip_factor(free, self.clip)
         steps = {
@@ -97,7 +96,9 @@ class RingSum:
 
     def _quantised(self, name: str, part: Part, factor: float) -> NDArray[Any]:
         linf = self.phase.stats[name].linf
-        values = np.asarray(part.values, np.float64) * factor
+        # rows after the whole: most rows of a long history are within their bound once it is clipped
+        part = bounded_rows(Part(np.asarray(part.values, np.float64) * factor), self.phase.stats[name].row)
+        values = np.asarray(part.values)
         over = np.abs(values) > linf
         if over.any():
             self.saturated += int(over.sum())
