@@ -278,6 +278,42 @@ def private_figures(only: tuple[str, ...] = ()) -> str:
     return table(columns, body) + "\n" if body else "Not measured yet.\n"
 
 
+def attackers() -> str:
+    """Return what attackers find, in short: benchmarks.md has every row."""
+
+    def kept(row: dict[str, Any]) -> bool:
+        name, what = row["experiment"], row["what"]
+        return (
+            name.startswith(("raw", "canaries"))
+            or (name.startswith("linked") and what.startswith("100 clients"))
+            or (name.startswith("inference") and ", epsilon" in name and "everybody" not in what)
+        )
+
+    body = [
+        [row["experiment"], row["what"], *(cell(row[k]) for k in ("figure", "low", "high", "beside"))]
+        for row in rows_of(results().get("privacy_attacks", {}))
+        if kept(row)
+    ]
+    return table(["experiment", "what", "figure", "from", "to", "beside"], body) + "\n"
+
+
+def poisoning() -> str:
+    """Return how often the oracle's fakes put their items before honest people, by set-up and share of fakes."""
+    cells = results().get("poisoning", {}).get("cells", {})
+    lines: dict[str, dict[str, Any]] = {}
+    for key, found in cells.items():
+        setup, attack, share = (part.strip() for part in key.split("|"))
+        if attack in ("none", "oracle boost"):
+            lines.setdefault(setup, {})["none" if attack == "none" else share] = found
+    body = [
+        [setup, cell(x["none"]["ndcg@20"]), *(cell(x[s]["er@10"]) if s in x else "" for s in ("0.1%", "1.0%", "5.0%"))]
+        for setup, x in lines.items()
+        if "none" in x and len(x) > 1 and setup != "dpals, no bound"  # a huge row defeats itself: no worst case
+    ]
+    columns = ["set-up", "ndcg@20 without fakes", "ER@10, 0.1 % fakes", "1 %", "5 %"]
+    return table(columns, body) + "\n"
+
+
 def public_figures() -> str:
     """Return, for comparison, what the same data and protocols give without privacy."""
     rows = [r for name in ("figures", "ials_figures", "private_dpals") for r in rows_of(results().get(name, {}))]
@@ -333,7 +369,8 @@ TABLES: dict[str, Callable[[], str]] = {
     f.__name__: f
     for f in (
         figures, benchmarks, algorithms, differs, settings, sensitivity, mutations, secure_defects, round_defects,
-        mechanism_defects, private_figures, private_headline, public_figures, laws,
+        mechanism_defects, private_figures, private_headline, public_figures, attackers,
+        poisoning, laws,
     )
 }  # fmt: skip
 
