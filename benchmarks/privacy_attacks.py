@@ -71,7 +71,9 @@ def _noise(s: Setup, cohort: int) -> Mechanism:
 
 def inferred(algorithm: str, data: str, epsilon: float | None) -> Row:
     """Interactions and membership, by an outsider and an insider; with noise the mean and range of a few trainings."""
-    more = {} if epsilon is None else {"privacy": {"epsilon": epsilon}}
+    more: Row = {} if epsilon is None else {"privacy": {"epsilon": epsilon}}
+    if algorithm in ("ease", "itemknn") and data != "quickstart":
+        more["settings"] = {"bits": 64}  # 32-bit rings are too coarse for noise on so many pairs
     many = 1 if epsilon is None else TRAININGS.get(data, 1)
     found = [inference.lines(setup(algorithm, data, **more)) for _ in range(many)]
     out: Row = {"trainings": many}
