@@ -9,8 +9,8 @@ from fedrec.cli.common import Format, Verbose, show
 EXTRAS = {
     "torch": ("neural", "neural algorithms"),
     "flwr": ("flower", "organisations over Flower"),
-    "cryptography": ("privacy", "secure sums"),
-    "dp_accounting": ("privacy", "differential privacy"),
+    "cryptography": ("privacy", "every message of a secure sum (--secure-sum full)"),
+    "dp_accounting": ("privacy", "a second accountant, for checks of ours; noise needs no extra"),
     "fastapi": ("serve", "the HTTP coordinator"),
 }
 
