@@ -218,3 +218,14 @@ def test_a_claimed_folder_is_not_mistaken_for_another_run(tmp_path: Path) -> Non
     folder = RunFolder(with_key(tmp_path / "run"))
     with pytest.raises(ConfigError, match="already holds"):
         folder.check(private().config)
+
+
+def test_the_python_call_takes_privacy_too() -> None:
+    import fedrec
+
+    found = fedrec.fit("synthetic:users=16,items=30,per_user=8,seed=1", "ease", profile="demo",
+                       privacy={"epsilon": 4.0, "delta": 1e-3})  # fmt: skip
+    assert found.metrics["privacy"]["epsilon"] <= 4.0
+    assert len(found.recommend(items=[str(found.item_ids[0])], k=3)) == 3
+    with pytest.raises(ConfigError, match="seed"):
+        fedrec.fit("quickstart", "ease", privacy={"epsilon": 4.0, "seed": 3})

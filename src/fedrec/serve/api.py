@@ -40,13 +40,17 @@ def fit(
     out: str | Path | None = None,
     seed: int = 0,
     tune: bool = False,
+    secure_sum: str = "off",
+    profile: str | None = None,
+    privacy: dict[str, Any] | None = None,
     **settings: Any,
 ) -> Fitted:
     """Train on a frame (polars, pandas, dict of columns), a file or a data set's name; return what recommends.
 
     ``data`` needs ``user_id`` and ``item_id`` columns, ``timestamp`` where order matters. ``settings`` are the
     algorithm's own. ``protocol`` other than "none" holds a test part out and fills ``metrics``; ``tune`` chooses
-    settings on its validation part. ``out``: a folder to write the run to, for ``fedrec.load``.
+    settings on its validation part. ``out``: a folder to write the run to, for ``fedrec.load``. ``secure_sum``,
+    ``profile`` and ``privacy`` ({"epsilon": 4.0, ...}) are those of ``fedrec train``.
     """
     config = run_config(
         {
@@ -54,6 +58,9 @@ def fit(
             "data": str(data) if isinstance(data, str | Path) else FRAME,
             "protocol": protocol,
             "seed": seed,
+            "secure_sum": secure_sum,
+            "profile": profile,
+            "privacy": privacy,
             "settings": settings,
         }
     )
