@@ -271,7 +271,7 @@ def test_ledger_counts_bytes_by_type() -> None:
     rows = {(r["where"], r["name"]): r for r in ledger_rows(prepared().algorithm, Catalog(1000, 5))}
     assert rows["uploaded", "gain"]["bytes"] == 4000
     assert rows["uploaded", "gain"]["rounds"] == 6
-    assert rows["uploaded", "gain"]["note"] == "32-bit ring, bounded by construction"
+    assert rows["uploaded", "gain"]["note"] == "32-bit ring, a person's entries at most 1, no L2"
     assert (rows["shared", "level"]["bytes"], rows["shared", "level"]["shape"]) == (4000, "1,000")
     assert (rows["private", "mood"]["bytes"], rows["private", "mood"]["shape"]) == (16, "2")
 
