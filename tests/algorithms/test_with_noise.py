@@ -91,3 +91,14 @@ def test_what_is_above_the_noise_is_positive_semidefinite() -> None:
     assert values[-1] == pytest.approx((4.0 + 1.0 / 16.0 - 1.0) * edge, rel=0.05)  # a spike x shows at x + e^2 / 4x
     assert not above_noise(noise, sigma, 1.1).any()
     np.testing.assert_array_equal(above_noise(signal, 0.0, 1.0), signal)
+
+
+def test_forged_updates_cannot_end_the_training_of_ease() -> None:
+    """A sum that no honest people can have, far below positive definite, still gives finite weights."""
+    algorithm, forged = get("ease")(reg=1.0), np.eye(6) * 3.0
+    forged[0, 1] = forged[1, 0] = 50.0
+    phase = algorithm.plan(Catalog(6, 10))[0]
+    weights = algorithm.server_update(phase, {}, Total({"pairs": forged}, 10), 0)["weights"]
+    assert np.isfinite(weights).all()
+    honest = algorithm.server_update(phase, {}, Total({"pairs": np.eye(6) * 3.0}, 10), 0)["weights"]
+    np.testing.assert_allclose(weights[2:, 2:], honest[2:, 2:], atol=1e-6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from fedrec.contract import (
@@ -12,6 +13,7 @@ from fedrec.contract import (
     Arrays,
     Card,
     Catalog,
+    ConfigError,
     History,
     Interactions,
     Key,
@@ -23,7 +25,7 @@ from fedrec.contract import (
     Update,
     UpdateSum,
 )
-from fedrec.kernels.linear import above_noise, add_rows, inverse
+from fedrec.kernels.linear import above_noise, add_rows, definite, inverse
 from fedrec.kernels.pairs import pair_stat, user_pairs, weighted_pairs
 
 
@@ -76,13 +78,19 @@ class Ease(Algorithm):
         return private
 
     def server_update(self, phase: Phase, shared: Arrays, total: Total, round: int) -> Arrays:
-        gram = above_noise(total["pairs"].astype(np.float64), total.sigma("pairs"), self.config.threshold)
-        n = len(gram)
-        gram[np.arange(n), np.arange(n)] += self.config.reg
-        weights = inverse(gram)  # P = (X'X + reg I)^-1
+        pairs = above_noise(total["pairs"].astype(np.float64), total.sigma("pairs"), self.config.threshold)
+        n = len(pairs)
+        try:
+            weights = inverse(self._regularised(pairs))  # P = (X'X + reg I)^-1
+        except ConfigError:  # forged updates can make the sum indefinite, honest ones cannot: training goes on
+            weights = inverse(self._regularised(definite(total["pairs"].astype(np.float64))))
         weights /= -np.diagonal(weights)[None, :].copy()
         weights[np.arange(n), np.arange(n)] = 0.0
         return {"weights": weights.astype(np.float32)}
+
+    def _regularised(self, pairs: NDArray[np.float64]) -> NDArray[np.float64]:
+        pairs[np.arange(len(pairs)), np.arange(len(pairs))] += self.config.reg
+        return pairs
 
     def score(self, shared: Arrays, private: Arrays, history: History) -> Scores:
         weights = shared["weights"]

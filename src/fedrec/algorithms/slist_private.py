@@ -28,7 +28,7 @@ from fedrec.contract import (
     UpdateSum,
 )
 from fedrec.kernels.lanes import one_blas_thread
-from fedrec.kernels.linear import add_rows
+from fedrec.kernels.linear import add_rows, definite
 from fedrec.kernels.principal import principal
 from fedrec.kernels.steps import decayed_states, history_steps, step_numbers
 from fedrec.kernels.units import add_moments, add_targets, second_moment, target_weights, unit_states
@@ -154,7 +154,7 @@ class SlistPrivate(Algorithm):
                 second = _basis_of(cross, self.widths(len(cross))[1])
                 bases = np.concatenate([shared["start"], second], axis=1, dtype=np.float32)
                 return dict(shared) | {"bases": bases, "first": cross}
-            moments = _definite(np.asarray(total["moments"], np.float64))
+            moments = definite(np.asarray(total["moments"], np.float64))
             both = np.concatenate([shared["first"], cross], axis=1)
             reg = self.config.reg + self.config.noise_reg * total.sigma(phase.name)
             core = np.linalg.solve(moments + reg * np.eye(len(moments)), both.T)
@@ -202,12 +202,6 @@ def _shrunk(cross: FloatArray, sigma: float, factor: float) -> FloatArray:
     """Return each item's row times max(0, 1 - factor r sigma^2 / |row|^2): rows that may be noise fade (Stein)."""
     square = np.maximum(np.square(cross).sum(axis=1, keepdims=True), 1e-300)
     return np.asarray(cross * np.maximum(0.0, 1.0 - factor * cross.shape[1] * sigma**2 / square))
-
-
-def _definite(moments: FloatArray) -> FloatArray:
-    """Return the nearest positive semi-definite matrix: noise makes small eigenvalues negative."""
-    values, vectors = np.linalg.eigh((moments + moments.T) / 2)
-    return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)
 
 
 def _unit_rows(rows: FloatArray) -> FloatArray:

@@ -37,6 +37,13 @@ def solve(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]
     return np.ascontiguousarray(x)
 
 
+def definite(a: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the nearest positive semi-definite matrix to a symmetric one: negative eigenvalues become 0."""
+    with lanes.one_blas_thread():
+        values, vectors = np.linalg.eigh((a + a.T) / 2)
+        return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)
+
+
 def above_noise(a: NDArray[np.float64], sigma: float, threshold: float) -> NDArray[np.float64]:
     """Return a symmetric ``a`` (n, n) without what may be noise, positive semidefinite; as it is where sigma is 0.
 
