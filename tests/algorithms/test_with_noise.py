@@ -102,3 +102,13 @@ def test_forged_updates_cannot_end_the_training_of_ease() -> None:
     assert np.isfinite(weights).all()
     honest = algorithm.server_update(phase, {}, Total({"pairs": np.eye(6) * 3.0}, 10), 0)["weights"]
     np.testing.assert_allclose(weights[2:, 2:], honest[2:, 2:], atol=1e-6)
+
+
+@pytest.mark.parametrize("joint", [0.0, 0.1])
+def test_forged_updates_cannot_end_the_training_of_slist(joint: float) -> None:
+    algorithm, gram = get("slist")(reg=1.0, joint=joint), np.eye(6) * 3.0
+    gram[0, 1] = gram[1, 0] = 50.0
+    phase = algorithm.plan(Catalog(6, 10))[0]
+    sums = {"gram": gram, "cross": np.ones((6, 6)), "pairs": np.eye(6, dtype=np.int64)}
+    weights = algorithm.server_update(phase, {}, Total(sums, 10), 0)["weights"]
+    assert np.isfinite(weights).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from fedrec.contract import (
     Arrays,
     Card,
     Catalog,
+    ConfigError,
     History,
     Interactions,
     Key,
@@ -27,10 +29,11 @@ from fedrec.contract import (
     UpdateSum,
 )
 from fedrec.kernels.lanes import one_blas_thread
-from fedrec.kernels.linear import add_rows, inverse, solve
+from fedrec.kernels.linear import add_rows, definite, inverse, solve
 from fedrec.kernels.pairs import cooccurrence, decay_powers, decayed_sums, tail_sums
 from fedrec.kernels.steps import decayed_states, history_steps, length_weights, step_numbers
 
+FloatArray = NDArray[np.float64]
 LONGEST = 4096.0  # bound on one user's entry of a sum: no history counts more than this many steps
 
 
@@ -119,10 +122,17 @@ class Slist(Algorithm):
         return private
 
     def server_update(self, phase: Phase, shared: Arrays, total: Total, round: int) -> Arrays:
+        try:
+            return self._solved(total, lambda gram: gram)
+        except ConfigError:  # forged updates can make the sum indefinite, honest ones cannot: training goes on
+            return self._solved(total, definite)
+
+    def _solved(self, total: Total, mended: Callable[[FloatArray], FloatArray]) -> Arrays:
         gram = np.array(total["gram"], np.float64)
         cross = np.array(total["cross"], np.float64)
         n, k = cross.shape[1], len(self.config.decay)
         if not self.config.joint:
+            gram = mended(gram)
             gram[np.arange(k * n), np.arange(k * n)] += self.config.reg
             return {"weights": solve(gram, cross).astype(np.float32)}
         pairs = total["pairs"] * float(self.config.joint)
@@ -130,6 +140,7 @@ class Slist(Algorithm):
             cross[a * n : (a + 1) * n] += pairs
             for b in range(k):
                 gram[a * n : (a + 1) * n, b * n : (b + 1) * n] += pairs
+        gram = mended(gram)
         gram[np.arange(k * n), np.arange(k * n)] += self.config.reg
         return {"weights": zero_diagonal_solve(gram, cross).astype(np.float32)}
 
