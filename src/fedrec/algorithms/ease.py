@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,7 +14,6 @@ from fedrec.contract import (
     Arrays,
     Card,
     Catalog,
-    ConfigError,
     History,
     Interactions,
     Key,
@@ -25,7 +25,7 @@ from fedrec.contract import (
     Update,
     UpdateSum,
 )
-from fedrec.kernels.linear import above_noise, add_rows, definite, inverse
+from fedrec.kernels.linear import above_noise, add_rows, inverse, unforged
 from fedrec.kernels.pairs import pair_stat, user_pairs, weighted_pairs
 
 
@@ -78,19 +78,18 @@ class Ease(Algorithm):
         return private
 
     def server_update(self, phase: Phase, shared: Arrays, total: Total, round: int) -> Arrays:
-        pairs = above_noise(total["pairs"].astype(np.float64), total.sigma("pairs"), self.config.threshold)
+        pairs, sigma = total["pairs"], total.sigma("pairs")
         n = len(pairs)
-        try:
-            weights = inverse(self._regularised(pairs))  # P = (X'X + reg I)^-1
-        except ConfigError:  # forged updates can make the sum indefinite, honest ones cannot: training goes on
-            weights = inverse(self._regularised(definite(total["pairs"].astype(np.float64))))
+
+        def solved(mended: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float64]:
+            gram = mended(above_noise(pairs.astype(np.float64), sigma, self.config.threshold))
+            gram[np.arange(n), np.arange(n)] += self.config.reg
+            return inverse(gram)
+
+        weights = unforged(solved)  # P = (X'X + reg I)^-1
         weights /= -np.diagonal(weights)[None, :].copy()
         weights[np.arange(n), np.arange(n)] = 0.0
         return {"weights": weights.astype(np.float32)}
-
-    def _regularised(self, pairs: NDArray[np.float64]) -> NDArray[np.float64]:
-        pairs[np.arange(len(pairs)), np.arange(len(pairs))] += self.config.reg
-        return pairs
 
     def score(self, shared: Arrays, private: Arrays, history: History) -> Scores:
         weights = shared["weights"]

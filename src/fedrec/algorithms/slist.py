@@ -14,7 +14,6 @@ from fedrec.contract import (
     Arrays,
     Card,
     Catalog,
-    ConfigError,
     History,
     Interactions,
     Key,
@@ -29,7 +28,7 @@ from fedrec.contract import (
     UpdateSum,
 )
 from fedrec.kernels.lanes import one_blas_thread
-from fedrec.kernels.linear import add_rows, definite, inverse, solve
+from fedrec.kernels.linear import add_rows, inverse, solve, unforged
 from fedrec.kernels.pairs import cooccurrence, decay_powers, decayed_sums, tail_sums
 from fedrec.kernels.steps import decayed_states, history_steps, length_weights, step_numbers
 
@@ -122,19 +121,16 @@ class Slist(Algorithm):
         return private
 
     def server_update(self, phase: Phase, shared: Arrays, total: Total, round: int) -> Arrays:
-        try:
-            return self._solved(total, lambda gram: gram)
-        except ConfigError:  # forged updates can make the sum indefinite, honest ones cannot: training goes on
-            return self._solved(total, definite)
+        return {"weights": unforged(lambda mended: self._solved(total, mended)).astype(np.float32)}
 
-    def _solved(self, total: Total, mended: Callable[[FloatArray], FloatArray]) -> Arrays:
+    def _solved(self, total: Total, mended: Callable[[FloatArray], FloatArray]) -> FloatArray:
         gram = np.array(total["gram"], np.float64)
         cross = np.array(total["cross"], np.float64)
         n, k = cross.shape[1], len(self.config.decay)
         if not self.config.joint:
             gram = mended(gram)
             gram[np.arange(k * n), np.arange(k * n)] += self.config.reg
-            return {"weights": solve(gram, cross).astype(np.float32)}
+            return solve(gram, cross)
         pairs = total["pairs"] * float(self.config.joint)
         for a in range(k):
             cross[a * n : (a + 1) * n] += pairs
@@ -142,7 +138,7 @@ class Slist(Algorithm):
                 gram[a * n : (a + 1) * n, b * n : (b + 1) * n] += pairs
         gram = mended(gram)
         gram[np.arange(k * n), np.arange(k * n)] += self.config.reg
-        return {"weights": zero_diagonal_solve(gram, cross).astype(np.float32)}
+        return zero_diagonal_solve(gram, cross)
 
     def score(self, shared: Arrays, private: Arrays, history: History) -> Scores:
         weights = np.asarray(shared["weights"], np.float64)

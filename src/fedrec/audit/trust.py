@@ -45,13 +45,18 @@ def exposed(holders: int, threshold: int, helpers: int) -> bool:
     return holders + helpers >= 2 * threshold
 
 
+def _cannot(setup: Setup) -> str:
+    """Return why the secure sum cannot be attacked here, or nothing."""
+    if not setup.masked:
+        return "masks are off: there are no keys and nothing to collude against"
+    return "" if find_spec("cryptography") is not None else "needs pip install 'fedrec[privacy]'"
+
+
 def collusion(setup: Setup) -> Line:
     """Return how many honest people random colluders expose in the graph of this set-up's rounds."""
     experiment = "honest clients whose two secrets the server could gather, random colluders, the round's own graph"
-    if not setup.masked:
-        return skipped(COLLUSION, experiment, "masks are off: there is nothing to collude against")
-    if find_spec("cryptography") is None:
-        return skipped(COLLUSION, experiment, "needs pip install 'fedrec[privacy]'")
+    if why := _cannot(setup):
+        return skipped(COLLUSION, experiment, why)
     n = min(setup.cohort, MOST)
     try:
         plan = _plan(setup, [k.to_bytes(32, "little") for k in range(n)])
@@ -115,10 +120,8 @@ def noise_shares(setup: Setup) -> Line:
 def keys(setup: Setup) -> Line:
     """Return what a roster of invented members does: the client cannot tell, and stands alone in the sum."""
     experiment = "a roster with one real client, everybody else invented by whoever enrols"
-    if not setup.masked:
-        return skipped(KEYS, experiment, "masks are off: there are no keys")
-    if find_spec("cryptography") is None:
-        return skipped(KEYS, experiment, "needs pip install 'fedrec[privacy]'")
+    if why := _cannot(setup):
+        return skipped(KEYS, experiment, why)
     if setup.organisations:
         return skipped(KEYS, experiment, "organisations compare the plan, which lists all members' keys")
     if not setup.moments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from fedrec.contract import ConfigError, Interactions
 from fedrec.kernels import lanes
+
+Matrix = NDArray[np.float64]
 
 
 def inverse(a: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -42,6 +45,18 @@ def definite(a: NDArray[np.float64]) -> NDArray[np.float64]:
     with lanes.one_blas_thread():
         values, vectors = np.linalg.eigh((a + a.T) / 2)
         return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)
+
+
+def unforged(attempt: Callable[[Callable[[Matrix], Matrix]], Matrix]) -> Matrix:
+    """Return ``attempt`` with the sums as they are, or where they are not positive definite with ``definite`` ones.
+
+    Forged updates can make a sum indefinite, honest ones cannot; training then goes on. ``attempt`` is handed what to
+    do with a sum before it is solved, and starts from the sums each time, because solving overwrites them.
+    """
+    try:
+        return attempt(lambda a: a)
+    except ConfigError:
+        return attempt(definite)
 
 
 def above_noise(a: NDArray[np.float64], sigma: float, threshold: float) -> NDArray[np.float64]:
