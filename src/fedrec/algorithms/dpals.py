@@ -29,6 +29,7 @@ from fedrec.contract import (
 from fedrec.kernels.als import user_vectors, with_gram
 from fedrec.kernels.distinct import distinct
 from fedrec.kernels.lanes import one_blas_thread
+from fedrec.kernels.linear import definite
 from fedrec.kernels.principal import principal
 from fedrec.kernels.weighted import add_symmetric, add_weighted, cut, scales, within
 
@@ -190,8 +191,8 @@ class DpAls(Algorithm):
                 values, axes = np.linalg.eigh(np.asarray(total["gram"], np.float64))
                 solved = (linear @ axes) / (np.outer(support + c.alpha0, np.maximum(values, 0.0)) + c.reg) @ axes.T
             else:
-                base = c.alpha0 * positive(total["gram"]) + c.reg * np.eye(c.dim)
-                solved = np.linalg.solve(positive(total["outer"]) + base, linear[:, :, None])[:, :, 0]
+                base = c.alpha0 * definite(total["gram"]) + c.reg * np.eye(c.dim)
+                solved = np.linalg.solve(definite(total["outer"]) + base, linear[:, :, None])[:, :, 0]
         first = round == 0 and (phase.name == "sweep" or c.rounds == 1)
         items = np.array(shared["items"], np.float64)
         items[:, : c.dim] += (1.0 if first else c.step) * (solved - items[:, : c.dim])
@@ -246,12 +247,6 @@ class DpAls(Algorithm):
         out: Scores = np.repeat(scores.min(axis=1, keepdims=True) - np.float32(1.0), len(places), axis=1)
         out[:, places >= 0] = scores
         return out
-
-
-def positive(matrices: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the nearest positive semidefinite matrices, (..., d, d): negative eigenvalues to 0."""
-    values, axes = np.linalg.eigh(np.asarray(matrices, np.float64))
-    return np.asarray((axes * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(axes, -1, -2))
 
 
 def denoised(linear: NDArray[np.float64], support: NDArray[np.float64], variance: float) -> NDArray[np.float64]:

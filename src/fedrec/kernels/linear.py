@@ -40,11 +40,11 @@ def solve(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]
     return np.ascontiguousarray(x)
 
 
-def definite(a: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the nearest positive semi-definite matrix to a symmetric one: negative eigenvalues become 0."""
+def definite(a: Matrix) -> Matrix:
+    """Return the nearest positive semi-definite matrices to (..., n, n) symmetric ones: negative eigenvalues to 0."""
     with lanes.one_blas_thread():
-        values, vectors = np.linalg.eigh((a + a.T) / 2)
-        return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)
+        values, vectors = np.linalg.eigh((a + np.swapaxes(a, -1, -2)) / 2)
+        return np.asarray((vectors * np.maximum(values, 0.0)[..., None, :]) @ np.swapaxes(vectors, -1, -2))
 
 
 def unforged(attempt: Callable[[Callable[[Matrix], Matrix]], Matrix]) -> Matrix:
