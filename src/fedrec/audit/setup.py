@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from fedrec.privacy.secure import DEMO
 from fedrec.runtime.local import LocalRuntime
 from fedrec.runtime.secure import Members
 from fedrec.server.cohort import sample_cohort
+from fedrec.server.rounds import train
 
 PEOPLE = 60  # whose lists are attacked, where nobody says how many
 ROUNDS = 3  # of each phase that the unprotected rehearsal runs
@@ -130,22 +132,14 @@ class Setup:
     @cached_property
     def moments(self) -> tuple[Moment, ...]:
         """Return the last of the first rounds of each phase, from an unprotected training: what there is to attack."""
-        seed, algorithm = self.config.seed, self.algorithm
-        runtime = LocalRuntime(algorithm, self.catalog, self.users, seed)
-        shared, number, found = algorithm.shared(self.catalog, seed), 0, []
-        everybody = np.arange(self.users.n_users, dtype=np.int64)
-        for phase in self.plan:
-            for inner in range(phase.rounds):
-                if inner < ROUNDS:
-                    broadcast = {name: shared[name] for name in phase.broadcast}
-                    before = {name: array.copy() for name, array in runtime.private.items()}
-                    last = Moment(phase, number, broadcast, before)
-                    total = runtime.round(phase, broadcast, everybody, number, seed).total
-                    assert total is not None
-                    shared = algorithm.server_update(phase, shared, total, inner)
-                number += 1
-            found.append(last)
-        return tuple(found)
+        runtime = LocalRuntime(self.algorithm, self.catalog, self.users, self.config.seed)
+        found: dict[str, Moment] = {}
+        before = _copied(runtime.private)
+        for step in train(_shortened(self.algorithm), self.catalog, runtime, self.config.seed):
+            broadcast = {name: step.before.shared[name] for name in step.phase.broadcast}
+            found[step.phase.name] = Moment(step.phase, step.record.round, broadcast, before)
+            before = _copied(runtime.private)
+        return tuple(found.values())
 
     def ring(self, moment: Moment, protection: Protection | None) -> RingSum:
         """Return an empty sum of a round, with the steps of its noise."""
@@ -198,7 +192,7 @@ class Setup:
     def server_view(self, moment: Moment) -> Total:
         """Return what the server decodes of one round of its cohort with the run's own protection."""
         runtime = self.runtime(moment, self.protection())
-        runtime.private = {name: array.copy() for name, array in moment.private.items()}
+        runtime.private = _copied(moment.private)
         clients = self.cohort_of(moment)
         found = runtime.round(moment.phase, moment.broadcast, clients, moment.number, self.config.seed)
         if found.total is None:
@@ -220,6 +214,21 @@ class Setup:
         catalog = replace(self.catalog, n_users=users.n_users)
         model, _ = fit(self.algorithm, catalog, people, None, options, protection=protection)
         return model.shared
+
+
+def _shortened(algorithm: Algorithm) -> Algorithm:
+    """Return the algorithm with at most the first rounds of each phase in its plan."""
+    short, whole = copy(algorithm), algorithm.plan
+
+    def plan(catalog: Catalog) -> tuple[Phase, ...]:
+        return tuple(replace(phase, rounds=min(phase.rounds, ROUNDS)) for phase in whole(catalog))
+
+    short.plan = plan  # type: ignore[method-assign]
+    return short
+
+
+def _copied(arrays: Arrays) -> Arrays:
+    return {name: array.copy() for name, array in arrays.items()}
 
 
 def _fresh(made: Safeguards, clients: int) -> Protection:
